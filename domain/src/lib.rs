@@ -1,0 +1,9 @@
+//! What the market allows, refuses and remembers: pure decisions without clock, chance, network or disk.
+
+pub mod identity;
+pub mod orders;
+mod refusal;
+mod shape;
+
+pub use refusal::{Kind, Refusal};
+pub use shape::{Folded, shape};
