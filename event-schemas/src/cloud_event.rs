@@ -1,0 +1,36 @@
+//! The names that CloudEvents headers give to our events.
+
+use crate::Context;
+
+/// `com.handsel.orders.order-imported.v2`
+#[must_use]
+pub fn ce_type(context: Context, event_type: &str, event_version: &str) -> String {
+    format!("com.handsel.{context}.{}.v{event_version}", kebab(event_type))
+}
+
+/// `/services/orders`
+#[must_use]
+pub fn ce_source(context: Context) -> String {
+    format!("/services/{context}")
+}
+
+/// `/schemas/orders.order-imported/2.json`
+#[must_use]
+pub fn ce_dataschema(context: Context, event_type: &str, event_version: &str) -> String {
+    format!("/schemas/{context}.{}/{event_version}.json", kebab(event_type))
+}
+
+/// `OrderImported` becomes `order-imported`.
+pub(crate) fn kebab(name: &str) -> String {
+    let mut kebab = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(letter.to_ascii_lowercase());
+    }
+    kebab
+}
+
+#[cfg(test)]
+mod tests;
