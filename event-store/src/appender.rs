@@ -1,0 +1,282 @@
+//! The appender: one task per store and process that decides and appends.
+//!
+//! Commands are decided in order of arrival on the state that includes what is queued, so a hot aggregate is as fast as
+//! a cold one and nothing is locked. While one batch is written the next one gathers: it grows under load and is a
+//! single command when idle. Whatever goes wrong there is one way out, [`slow`].
+
+mod batch;
+mod batcher;
+mod cache;
+mod clock;
+mod deciding;
+pub(crate) mod decision;
+mod loading;
+mod publishing;
+pub(crate) mod rows;
+mod settling;
+mod slow;
+pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use envelope::History;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, OptionFuture};
+use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+use tokio::sync::{mpsc, watch};
+
+use self::batch::Found;
+pub(crate) use self::batch::{BatchRows, Tip};
+pub(crate) use self::batcher::{Batcher, Limits};
+use self::clock::StoreClock;
+pub(crate) use self::deciding::EVENT_BYTES_MAX;
+pub(crate) use self::decision::{Rejection, Submission};
+use self::loading::LoadedStreams;
+pub use self::publishing::Committed;
+pub(crate) use self::publishing::Publishing;
+use crate::{StoreConfig, StoreError};
+
+/// How the appender fares; shown by readiness and `status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppenderState {
+    /// Commands are decided and appended.
+    Serving,
+    /// Postgres is away; it is tried again all the time.
+    Away(String),
+    /// The store lost events; nothing is appended until somebody recovers it.
+    HistoryLost(String),
+}
+
+/// How often an idle appender looks for what other processes appended, and for late commands.
+const TICK: Duration = Duration::from_millis(250);
+/// Answers in the ledger live this long.
+const LEDGER_HOURS: i32 = 48;
+/// How often old answers are deleted.
+const LEDGER_SWEEP: Duration = Duration::from_secs(600);
+
+type Write = BoxFuture<'static, (PgConnection, Result<Option<Found>, StoreError>)>;
+
+pub(crate) struct Appender {
+    config: StoreConfig,
+    history: History,
+    pool: PgPool,
+    connection: Option<PgConnection>,
+    clock: StoreClock,
+    batcher: Batcher,
+    incoming: mpsc::Receiver<Submission>,
+    publishing: Publishing,
+    state: watch::Sender<AppenderState>,
+    swept: Instant,
+}
+
+impl Appender {
+    /// Connects, checks where the store stands and starts the task.
+    pub(crate) async fn start(
+        config: StoreConfig,
+        history: History,
+        pool: PgPool,
+        publishing: Publishing,
+    ) -> Result<(mpsc::Sender<Submission>, watch::Receiver<AppenderState>), StoreError> {
+        let (sender, incoming) = mpsc::channel(config.queue_commands_max);
+        let (state, watched) = watch::channel(AppenderState::Serving);
+        let mut connection = connect(&config).await?;
+        let clock = StoreClock::read(&mut connection).await?;
+        let head = sql::newest(&mut connection).await?;
+        if !sql::still_holds(&mut connection, history, &head).await? {
+            // The store began another history after this process had opened it.
+            return Err(StoreError::HistoryLost { context: config.context, history, position: head.position });
+        }
+        let limits = Limits {
+            batch_events_max: config.batch_events_max,
+            cache_aggregates_max: config.cache_aggregates_max,
+            partitions: config.partitions,
+            history,
+        };
+        publishing.head(head.position);
+        let batcher = Batcher::new(limits, head);
+        let connection = Some(connection);
+        let swept = Instant::now();
+        let task = Self { config, history, pool, connection, clock, batcher, incoming, publishing, state, swept };
+        tokio::spawn(task.run());
+        Ok((sender, watched))
+    }
+
+    /// Ends when every handle is gone and everything asked is answered.
+    async fn run(mut self) {
+        let mut writing: OptionFuture<Write> = None.into();
+        let mut writes = false;
+        let mut loading: OptionFuture<BoxFuture<'static, Result<LoadedStreams, StoreError>>> = None.into();
+        let mut loads = false;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut open = true;
+        while open || !self.batcher.is_idle() {
+            if !writes && let Some(write) = self.next_write() {
+                (writing, writes) = (Some(write).into(), true);
+            }
+            if !loads && let Some(load) = self.next_load() {
+                (loading, loads) = (Some(load).into(), true);
+            }
+            tokio::select! {
+                Some((connection, result)) = &mut writing, if writes => {
+                    (writing, writes) = (None.into(), false);
+                    self.connection = Some(connection);
+                    self.after_write(result).await;
+                }
+                Some(result) = &mut loading, if loads => {
+                    (loading, loads) = (None.into(), false);
+                    self.after_load(result);
+                }
+                submission = self.incoming.recv(), if open => match submission {
+                    Some(submission) => self.arrive(submission),
+                    None => open = false,
+                },
+                _ = tick.tick() => if !writes { self.tick().await },
+            }
+        }
+        if let Some(connection) = self.connection.take() {
+            let _ = sqlx::Connection::close(connection).await;
+        }
+    }
+
+    fn next_write(&mut self) -> Option<Write> {
+        self.connection.as_ref()?;
+        let base = self.batcher.head();
+        let rows = self.batcher.cut()?;
+        let mut connection = self.connection.take()?;
+        let lock_key = self.config.lock_key();
+        metrics::histogram!("event_store_batch_events").record(rows.events.len() as f64);
+        let write = async move {
+            let result = sql::append(&mut connection, lock_key, &base, &rows).await;
+            drop(rows);
+            (connection, result)
+        };
+        Some(write.boxed())
+    }
+
+    fn next_load(&mut self) -> Option<BoxFuture<'static, Result<LoadedStreams, StoreError>>> {
+        let wanted = self.batcher.wanted();
+        if wanted.is_empty() {
+            return None;
+        }
+        let pool = self.pool.clone();
+        let load = async move {
+            let mut connection = pool.acquire().await?;
+            loading::load_all(&mut connection, &wanted).await
+        };
+        Some(load.boxed())
+    }
+
+    async fn after_write(&mut self, result: Result<Option<Found>, StoreError>) {
+        let now = self.clock.now();
+        match result {
+            Ok(Some(mut found)) => {
+                let rows = self.batcher.written(&mut found, now);
+                self.publish(rows);
+            }
+            Ok(None) => {
+                metrics::counter!("event_store_batches_behind_total").increment(1);
+                self.settle().await;
+            }
+            Err(error) => {
+                tracing::warn!(context = self.config.context, %error, "A batch failed; settling it under the lock");
+                // Whatever the connection's transaction still does, the lock is free only when it is over.
+                self.connection = None;
+                self.settle().await;
+            }
+        }
+    }
+
+    fn after_load(&mut self, result: Result<LoadedStreams, StoreError>) {
+        match result {
+            Ok(streams) => self.batcher.loaded(streams, self.clock.now()),
+            Err(error) => {
+                tracing::warn!(context = self.config.context, %error, "Aggregates could not be read; trying again");
+                self.batcher.not_loaded();
+                self.batcher.expire(Instant::now(), self.clock.now());
+            }
+        }
+    }
+
+    /// Takes a command and all that came with it, so that they share a batch.
+    fn arrive(&mut self, submission: Submission) {
+        let now = self.clock.now();
+        self.batcher.arrive(submission, now);
+        while self.batcher.waiting() < self.config.queue_commands_max
+            && let Ok(submission) = self.incoming.try_recv()
+        {
+            self.batcher.arrive(submission, now);
+        }
+    }
+
+    fn publish(&self, rows: Option<Arc<BatchRows>>) {
+        if let Some(rows) = rows {
+            self.publishing.publish(rows, self.batcher.head().position);
+        }
+    }
+
+    /// Follows other processes while there is nothing to do, and answers what waited too long.
+    async fn tick(&mut self) {
+        self.batcher.expire(Instant::now(), self.clock.now());
+        if !self.batcher.is_idle() {
+            return;
+        }
+        if !self.follow().await {
+            self.settle().await;
+        }
+        if self.swept.elapsed() > LEDGER_SWEEP {
+            self.swept = Instant::now();
+            self.sweep_ledger();
+        }
+    }
+
+    async fn follow(&mut self) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        match sql::events_after(connection, self.batcher.known(), slow::TAIL_PAGE_EVENTS).await {
+            Ok(events) if events.is_empty() => true,
+            Ok(events) => {
+                self.batcher.tail(events);
+                self.publishing.head(self.batcher.head().position);
+                true
+            }
+            Err(_) => {
+                self.connection = None;
+                false
+            }
+        }
+    }
+
+    fn sweep_ledger(&self) {
+        let pool = self.pool.clone();
+        tokio::spawn(async move {
+            let deleted = sqlx::query("delete from commands where recorded_at < now() - make_interval(hours => $1)")
+                .bind(LEDGER_HOURS)
+                .execute(&pool)
+                .await;
+            if let Err(error) = deleted {
+                tracing::warn!(%error, "Old answers could not be deleted from the ledger; trying again later");
+            }
+        });
+    }
+}
+
+/// Reads one aggregate apart from the appender's cache.
+pub(crate) async fn load_one(
+    connection: &mut PgConnection,
+    stream: &decision::Stream,
+) -> Result<(i64, Box<dyn crate::codec::State>), StoreError> {
+    let streams = loading::load(connection, std::slice::from_ref(stream)).await?;
+    match streams.into_iter().next() {
+        Some((_, Ok(loaded))) => Ok((loaded.sequence, loaded.state)),
+        Some((_, Err(Rejection::Broken(error)))) => Err(error),
+        Some((_, Err(_))) | None => Err(StoreError::Closed),
+    }
+}
+
+/// A connection for appending: it is never cancelled and has no statement timeout.
+async fn connect(config: &StoreConfig) -> Result<PgConnection, StoreError> {
+    Ok(config.connect_options("appender")?.connect().await?)
+}

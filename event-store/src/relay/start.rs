@@ -1,0 +1,106 @@
+//! Where a new producer starts in a partition, decided from what the relay remembers and what the log holds.
+//!
+//! Pure, because every branch of it was once a way to lose an event. What is looked at:
+//! - the first record: it must follow directly on where the log is meant to begin, else its head was cut off;
+//! - the record at the last acknowledged offset: it must be the one we know, else the log was wiped or cut and
+//!   written again, and what lies between is in doubt;
+//! - the last record: publishing starts after it or after the acknowledged one, whichever is smaller.
+
+use envelope::{History, Position};
+use uuid::Uuid;
+
+use super::cursor::{Kept, Lane};
+
+/// One record of ours as it stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) position: Position,
+    pub(crate) previous: Position,
+    pub(crate) history: History,
+    pub(crate) event_id: Uuid,
+}
+
+/// What stands at a place of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The log has no such offset.
+    Nothing,
+    /// A record that the relay did not write.
+    Foreign,
+    /// A record of a relay of ours.
+    Ours(Mark),
+}
+
+/// What was seen of the log of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The offset that the next record will get.
+    pub(crate) end: i64,
+    /// The offset of the first record; the end if there is none.
+    pub(crate) low: i64,
+    pub(crate) first: Place,
+    /// What stands at the last acknowledged offset.
+    pub(crate) anchor: Place,
+    pub(crate) last: Place,
+}
+
+/// How to start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub(crate) lane: Lane,
+    /// The log is in doubt: empty it first, then publish all of it again.
+    pub(crate) refill: bool,
+}
+
+impl Seen {
+    /// The marks of ours, for comparing them with the store.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = Mark> {
+        [self.first, self.anchor, self.last].into_iter().filter_map(|place| match place {
+            Place::Ours(mark) => Some(mark),
+            Place::Nothing | Place::Foreign => None,
+        })
+    }
+}
+
+/// Decides for one partition.
+pub(crate) fn start(kept: &Kept, seen: &Seen) -> Start {
+    let from_the_beginning = Kept { acknowledged: kept.begins, offset: None, ..*kept };
+    let at = |kept: Kept, refill| {
+        let first_offset = Some(if refill { seen.end } else { seen.low });
+        Start { lane: Lane { kept: Kept { first_offset, ..kept }, last_offset: seen.end - 1 }, refill }
+    };
+    let Place::Ours(first) = seen.first else {
+        // Empty: nothing to empty. Foreign: nobody else writes here, so what stands there is no copy of the store.
+        return at(from_the_beginning, seen.first == Place::Foreign);
+    };
+    let cut = kept.first_offset.is_some_and(|first_offset| first_offset != seen.low);
+    if cut || first.previous != kept.begins {
+        return at(from_the_beginning, true);
+    }
+    if kept.acknowledged <= kept.begins {
+        return at(from_the_beginning, false);
+    }
+    let anchored = match (kept.offset, seen.anchor) {
+        (None, _) => None,
+        (Some(_), Place::Ours(mark)) if mark.position == kept.acknowledged => Some(true),
+        (Some(_), _) => Some(false),
+    };
+    match (anchored, seen.last) {
+        (Some(false), _) => at(from_the_beginning, true),
+        (Some(true), Place::Ours(last)) if last.position < kept.acknowledged => {
+            at(Kept { acknowledged: last.position.max(kept.begins), offset: None, ..*kept }, false)
+        }
+        (Some(true), _) => at(*kept, false),
+        (None, Place::Ours(last)) if last.position >= kept.acknowledged => at(*kept, false),
+        (None, _) => at(from_the_beginning, true),
+    }
+}
+
+/// What is acknowledged in all partitions when each starts there: what lies after it is read from the store again.
+pub(crate) fn checkpoint(saved: Position, before: &[Kept], starts: &[Start]) -> Position {
+    let lowered = before.iter().zip(starts).filter(|(kept, start)| start.lane.kept.acknowledged < kept.acknowledged);
+    lowered.map(|(_, start)| start.lane.kept.acknowledged).fold(saved, Position::min)
+}
+
+#[cfg(test)]
+mod tests;

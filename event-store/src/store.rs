@@ -1,0 +1,189 @@
+//! One context's store: its schema, its appender, its readers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_es::Aggregate;
+use cqrs_es::persist::EventUpcaster;
+use envelope::{History, Position};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{ConnectOptions as _, Executor as _, PgConnection, PgPool};
+use tokio::sync::{OnceCell, mpsc, watch};
+
+use crate::appender::decision::Stream;
+use crate::appender::rows::EventRow;
+use crate::appender::sql;
+use crate::appender::{Appender, AppenderState, Committed, Publishing, Submission};
+use crate::codec::Held;
+use crate::{Commands, Reader, StoreConfig, StoreError, Transact};
+
+static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// A handle on the store of one context; clones share it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    config: StoreConfig,
+    context: Arc<str>,
+    history: History,
+    pool: PgPool,
+    publishing: Publishing,
+    appender: OnceCell<(mpsc::Sender<Submission>, watch::Receiver<AppenderState>)>,
+}
+
+impl Store {
+    /// Makes or brings up to date the schema of a store. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// If Postgres is away or refuses, or a newer version has been here.
+    pub async fn migrate(config: &StoreConfig) -> Result<(), StoreError> {
+        let mut connection = config.connect_options("migration")?.connect().await?;
+        let schema = config.schema();
+        let valid = schema.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        if !valid {
+            return Err(StoreError::Name(config.context.clone()));
+        }
+        connection.execute(format!("create schema if not exists {schema}").as_str()).await?;
+        MIGRATOR.run(&mut connection).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => {
+                StoreError::NewerSchema { context: config.context.clone(), version }
+            }
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::from(error),
+            error => StoreError::Database(sqlx::Error::Migrate(Box::new(error))),
+        })
+    }
+
+    /// Opens a store that was migrated. The appender starts with the first command.
+    ///
+    /// # Errors
+    /// If Postgres is away, nothing was migrated, or a newer version has been here.
+    pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(config.reader_connections_max)
+            .acquire_timeout(config.command_timeout)
+            .test_before_acquire(false)
+            .connect_lazy_with(config.connect_options("reader")?);
+        let context: Arc<str> = Arc::from(config.context.as_str());
+        let history = check_version(&mut *pool.acquire().await?, &config).await?;
+        let publishing = Publishing::new(context.clone(), pool.clone());
+        Ok(Self(Arc::new(Inner { config, context, history, pool, publishing, appender: OnceCell::new() })))
+    }
+
+    /// The name of the context.
+    #[must_use]
+    pub fn context(&self) -> &Arc<str> {
+        &self.0.context
+    }
+
+    /// The history in which its positions mean something.
+    #[must_use]
+    pub fn history(&self) -> History {
+        self.0.history
+    }
+
+    /// How many partitions its topic has.
+    #[must_use]
+    pub fn partitions(&self) -> i32 {
+        self.0.config.partitions
+    }
+
+    /// Reads events by position.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.0.context.clone(), self.0.history, self.0.pool.clone())
+    }
+
+    /// The newest position that the appender of this process knows to be committed; 0 until it has started.
+    #[must_use]
+    pub fn head(&self) -> watch::Receiver<Position> {
+        self.0.publishing.watch()
+    }
+
+    /// Every batch that this process commits from now on, as long as the receiver keeps up; for the relay.
+    #[must_use]
+    pub fn committed(&self) -> mpsc::Receiver<Committed> {
+        self.0.publishing.subscribe()
+    }
+
+    /// The door for commands on an aggregate type. `upcasters` bring stored events of older versions up to date.
+    #[must_use]
+    pub fn commands<A>(&self, services: A::Services, upcasters: Vec<Box<dyn EventUpcaster>>) -> Commands<A>
+    where
+        A: Aggregate + Clone + 'static,
+        A::Command: Clone + Send + Sync + 'static,
+        A::Error: Send + 'static,
+    {
+        Commands::new(self.clone(), services, upcasters)
+    }
+
+    /// Commands over several aggregates, all or nothing.
+    #[must_use]
+    pub fn transact<E: 'static>(&self) -> Transact<E> {
+        Transact::new(self.clone())
+    }
+
+    /// How the appender of this process fares; `None` before the first command.
+    #[must_use]
+    pub fn appender_state(&self) -> Option<AppenderState> {
+        self.0.appender.get().map(|(_, state)| state.borrow().clone())
+    }
+
+    /// Starts the appender before the first command needs it.
+    ///
+    /// # Errors
+    /// If Postgres is away.
+    pub async fn start_appender(&self) -> Result<(), StoreError> {
+        self.appender().await.map(drop)
+    }
+
+    pub(crate) async fn appender(&self) -> Result<&mpsc::Sender<Submission>, StoreError> {
+        let Inner { config, history, pool, publishing, appender, .. } = &*self.0;
+        let start = || Appender::start(config.clone(), *history, pool.clone(), publishing.clone());
+        appender.get_or_try_init(start).await.map(|(sender, _)| sender)
+    }
+
+    pub(crate) fn command_timeout(&self) -> Duration {
+        self.0.config.command_timeout
+    }
+
+    pub(crate) fn config(&self) -> &StoreConfig {
+        &self.0.config
+    }
+
+    pub(crate) async fn events_of(&self, aggregate_type: &str, id: &str) -> Result<Vec<EventRow>, StoreError> {
+        let mut connection = self.0.pool.acquire().await?;
+        sql::events_of(&mut connection, aggregate_type, id).await
+    }
+
+    pub(crate) async fn load<A: Aggregate + Clone + 'static>(&self, stream: &Stream) -> Result<(i64, A), StoreError> {
+        let mut connection = self.0.pool.acquire().await?;
+        let (sequence, state) = crate::appender::load_one(&mut connection, stream).await?;
+        let held = state.as_any().downcast_ref::<Held<A>>().ok_or(StoreError::Closed)?;
+        Ok((sequence, held.aggregate.clone()))
+    }
+}
+
+/// The store exists and is not newer than this program.
+pub(crate) async fn check_version(connection: &mut PgConnection, config: &StoreConfig) -> Result<History, StoreError> {
+    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let missing = |error: sqlx::Error| match &error {
+        sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some("42P01") => {
+            StoreError::NotMigrated(config.context.clone())
+        }
+        _ => StoreError::from(error),
+    };
+    let newest: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations where success")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(missing)?;
+    if newest > known {
+        return Err(StoreError::NewerSchema { context: config.context.clone(), version: newest });
+    }
+    if newest < known {
+        return Err(StoreError::NotMigrated(config.context.clone()));
+    }
+    let history = sqlx::query_scalar("select history from store").fetch_one(connection).await.map_err(missing)?;
+    Ok(History(history))
+}
