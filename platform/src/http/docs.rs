@@ -1,0 +1,65 @@
+//! The documentation that the program serves about itself: `/openapi.json`, and `/docs`, a page of ours that shows it
+//! and sends requests, without a script from elsewhere, so that it works offline.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa::openapi::info::License;
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, Paths};
+
+use crate::problem::{FieldError, ProblemBody};
+
+const PAGE: &str = include_str!("docs/page.html");
+const PARTS: [(&str, &str); 3] = [
+    ("/*style*/", include_str!("docs/page.css")),
+    ("/*problems*/", include_str!("docs/problems.json")),
+    ("/*script*/", include_str!("docs/page.js")),
+];
+/// The page's own style and script are within it; nothing else may be loaded, and requests go only where it came from.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+                      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The routes that describe an API.
+///
+/// # Errors
+/// If the document cannot be written as JSON.
+pub fn routes(document: &OpenApi) -> Result<Router, serde_json::Error> {
+    let text = Bytes::from(pretty(document)?);
+    let page = PARTS.iter().fold(PAGE.to_owned(), |page, (mark, part)| page.replace(mark, part));
+    let page = ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)], Bytes::from(page));
+    let document = ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], text);
+    Ok(Router::new()
+        .route("/docs", get(async move || page.into_response()))
+        .route("/openapi.json", get(async move || document.into_response()))
+        .route("/problems/{code}", get(problem)))
+}
+
+/// Makes one document of those of several parts.
+#[must_use]
+pub fn merged(title: &str, version: &str, parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
+    let info = InfoBuilder::new().title(title).version(version).license(Some(License::new("Apache-2.0"))).build();
+    let mut document = OpenApi::new(info, Paths::new());
+    document.components =
+        Some(ComponentsBuilder::new().schema_from::<FieldError>().schema_from::<ProblemBody<'static>>().build());
+    for part in parts {
+        document.merge(part);
+    }
+    document
+}
+
+/// The document as it is served and committed.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn pretty(document: &OpenApi) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(document).map(|text| text + "\n")
+}
+
+/// The type of a problem leads to its explanation.
+async fn problem(Path(code): Path<String>) -> Redirect {
+    let known: String = code.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
+    Redirect::temporary(&format!("/docs#problem/{known}"))
+}

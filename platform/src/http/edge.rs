@@ -1,0 +1,114 @@
+//! The one layer around all routes: names and traces each request, bounds it in time, catches panics, and measures.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
+use tracing::{Instrument as _, info_span};
+
+use super::context;
+use crate::clock;
+use crate::problem::Problem;
+
+/// How long a body may be.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What bounds every request.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeSettings {
+    /// After this time the answer is 503.
+    pub timeout: Duration,
+}
+
+impl Default for EdgeSettings {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30) }
+    }
+}
+
+/// Puts the layer around a finished router, with answers for what is not there.
+pub fn edge(router: Router, settings: EdgeSettings) -> Router {
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(move |request: Request, next: Next| answer(settings, request, next)))
+}
+
+async fn answer(settings: EdgeSettings, request: Request, next: Next) -> Response {
+    let begun = clock::monotonic();
+    let method = method_name(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let known = Arc::new(context::Request::read(request.headers(), request.uri().path()));
+    let route_name = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let span = info_span!("request", otel.kind = "server", http.request.method = method, http.route = route_name);
+    known.trace.adopt(&span);
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
+    let outcome = context::within(known.clone(), async {
+        match tokio::time::timeout(settings.timeout, work).await {
+            Ok(Ok(response)) => response,
+            // The hook for panics has logged message and place already.
+            Ok(Err(_)) => Problem::hidden().into_response(),
+            Err(_) => too_slow().into_response(),
+        }
+    });
+    let mut response = outcome.await;
+    if let Ok(id) = HeaderValue::try_from(known.id.as_str()) {
+        response.headers_mut().insert(context::REQUEST_ID, id);
+    }
+    let route = route.map_or_else(|| "unmatched".to_owned(), |route| route.as_str().to_owned());
+    let status = response.status().as_str().to_owned();
+    metrics::histogram!(
+        "http_server_request_duration_seconds",
+        "http_route" => route, "method" => method, "status" => status
+    )
+    .record(begun.elapsed().as_secs_f64());
+    response
+}
+
+/// Only methods with a name of their own may become a label.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+fn too_slow() -> Problem {
+    let detail = "the request took too long and was given up; a change may still have happened: \
+                  repeat it with the same Idempotency-Key to find out";
+    Problem::unavailable("timeout", detail, 1)
+}
+
+async fn not_found(request: Request) -> Problem {
+    let detail = format!("there is nothing at {}; /docs shows what there is", request.uri().path());
+    Problem::not_found("no-such-route", detail)
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    let detail = format!(
+        "{} is not possible at {}; the header Allow and /docs say what is",
+        request.method(),
+        request.uri().path()
+    );
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).into_response();
+    // axum fills the header in after this handler; an empty one would stop it.
+    response.headers_mut().remove(ALLOW);
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Connections to Postgres: how pools are made, which servers will do, and which errors mean "away for now".
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
+
+use crate::readiness::Check;
+use crate::settings::Secret;
+use crate::shutdown::Shutdown;
+
+/// The oldest Postgres that will do: `transaction_timeout`, on which the event store's slow path rests, came with it.
+pub const VERSION_MIN: u32 = 17;
+
+const WATCH_PERIOD: Duration = Duration::from_secs(2);
+
+/// How a pool's connections are made.
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// What `pg_stat_activity` shows.
+    pub application_name: String,
+    /// The schemas that bare table names mean.
+    pub search_path: Option<String>,
+    /// Connections at most.
+    pub connections_max: u32,
+    /// How long a caller waits for a free connection, and for a new one to be made.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take; none where work must never be cancelled.
+    pub statement_timeout: Option<Duration>,
+    /// Whether a commit may be lost in a crash together with everything it says; for views, never for facts.
+    pub synchronous_commit: bool,
+}
+
+impl PoolSettings {
+    /// Safe for facts: 16 connections, 3 s to get one, no statement timeout, synchronous commits.
+    pub fn new(application_name: impl Into<String>) -> Self {
+        PoolSettings {
+            application_name: application_name.into(),
+            search_path: None,
+            connections_max: 16,
+            acquire_timeout: Duration::from_secs(3),
+            statement_timeout: None,
+            synchronous_commit: true,
+        }
+    }
+
+    /// The same with another search path.
+    #[must_use]
+    pub fn search_path(mut self, schemas: impl Into<String>) -> Self {
+        self.search_path = Some(schemas.into());
+        self
+    }
+
+    /// The same with another number of connections.
+    #[must_use]
+    pub fn connections_max(mut self, connections_max: u32) -> Self {
+        self.connections_max = connections_max;
+        self
+    }
+}
+
+/// Why a pool cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL is none.
+    #[error("the database URL cannot be read: {0}")]
+    BadUrl(#[source] sqlx::Error),
+    /// Nobody answers, or with a no.
+    #[error("cannot connect to Postgres at {server}: {source}")]
+    Unreachable {
+        /// Host, port and database; never the password.
+        server: String,
+        /// What went wrong.
+        source: sqlx::Error,
+    },
+    /// Too old.
+    #[error(
+        "Postgres at {server} is version {found}, but {VERSION_MIN} or later is needed (it has transaction_timeout)"
+    )]
+    TooOld {
+        /// Host, port and database.
+        server: String,
+        /// Its version.
+        found: u32,
+    },
+}
+
+/// A pool that has connected once and knows that the server will do.
+pub async fn pool(url: &Secret, settings: &PoolSettings) -> Result<PgPool, ConnectError> {
+    let options = connect_options(url, settings)?;
+    let server = server_name(&options);
+    let unreachable = |source| ConnectError::Unreachable { server: server.clone(), source };
+    let pool = pool_options(settings).connect_with(options).await.map_err(unreachable)?;
+    let number: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await.map_err(unreachable)?;
+    match major_version(&number) {
+        Some(found) if found < VERSION_MIN => Err(ConnectError::TooOld { server, found }),
+        _ => Ok(pool),
+    }
+}
+
+/// A pool that connects when it is first used: for programs that must start while Postgres is away.
+pub fn pool_lazy(url: &Secret, settings: &PoolSettings) -> Result<PgPool, ConnectError> {
+    Ok(pool_options(settings).connect_lazy_with(connect_options(url, settings)?))
+}
+
+/// The options of a single connection, for those who hold one outside of a pool.
+pub fn connect_options(url: &Secret, settings: &PoolSettings) -> Result<PgConnectOptions, ConnectError> {
+    let mut options: PgConnectOptions = url.expose().parse().map_err(ConnectError::BadUrl)?;
+    options = options.application_name(&settings.application_name);
+    if let Some(schemas) = &settings.search_path {
+        options = options.options([("search_path", schemas)]);
+    }
+    if let Some(timeout) = settings.statement_timeout {
+        options = options.options([("statement_timeout", timeout.as_millis().to_string())]);
+    }
+    if !settings.synchronous_commit {
+        options = options.options([("synchronous_commit", "off")]);
+    }
+    Ok(options)
+}
+
+/// Whether the server is away, starting, stopping or out of room: worth another try, and a 503 meanwhile.
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // A connection that was cut in the middle of a message.
+        sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(refused) => {
+            refused.code().is_some_and(|code| is_unavailable_state(&code)) || is_closed(refused.as_ref())
+        }
+        _ => false,
+    }
+}
+
+/// SQLSTATEs of a server that is away or overloaded: connection exceptions, insufficient resources (a full disk,
+/// too many connections), operator intervention, and a standby that cannot write.
+fn is_unavailable_state(code: &str) -> bool {
+    let class = code.get(..2).unwrap_or_default();
+    matches!(class, "08" | "53" | "58") || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P04")
+}
+
+/// Whether the database takes no connections just now, as while it is restored. A statement may fail with the same
+/// SQLSTATE for a reason of its own, but then the connection goes on.
+fn is_closed(refused: &dyn DatabaseError) -> bool {
+    let refused = refused.try_downcast_ref::<PgDatabaseError>();
+    refused.is_some_and(|refused| refused.code() == "55000" && matches!(refused.severity(), PgSeverity::Fatal))
+}
+
+/// Keeps a readiness check true to whether the database answers, until the end.
+pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
+    loop {
+        match sqlx::query("select 1").execute(&pool).await {
+            Ok(_) => check.pass(),
+            Err(error) => check.fail(format!("Postgres does not answer: {error}")),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WATCH_PERIOD) => {}
+            () = shutdown.begun() => return,
+        }
+    }
+}
+
+/// Host, port and database, for messages.
+fn server_name(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    format!("{}:{}/{database}", options.get_host(), options.get_port())
+}
+
+fn pool_options(settings: &PoolSettings) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(settings.connections_max)
+        .acquire_timeout(settings.acquire_timeout)
+        // A ping per checkout is a round trip; a dead connection shows at its first use and is classified.
+        .test_before_acquire(false)
+}
+
+/// The major version out of `server_version_num`, such as 18 of 180006.
+fn major_version(number: &str) -> Option<u32> {
+    number.parse::<u32>().ok().map(|number| number / 10_000)
+}
