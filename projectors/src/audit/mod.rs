@@ -1,0 +1,3 @@
+//! What happened, whatever the context.
+
+pub mod audit_log;

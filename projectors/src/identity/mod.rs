@@ -1,0 +1,3 @@
+//! What is shown of people.
+
+pub mod accounts;

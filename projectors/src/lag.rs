@@ -1,0 +1,167 @@
+//! How far each view is behind its stores, with a sign of life of its own.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use event_schemas::{Context, PARTITIONS};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::checkpoint::{Cursor, WHOLE_STORE};
+use crate::projection::ReadModel;
+use crate::store_watch::Watched;
+use crate::stores::Stores;
+
+const EVERY: Duration = Duration::from_secs(2);
+
+/// How a projection is in this process.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Condition {
+    /// Another process follows it.
+    #[default]
+    Standby,
+    Following(Cursor),
+    /// It tries again, or waits for a person. How far it had come is still known if it had begun.
+    Stopped(String, Option<Cursor>),
+}
+
+/// Where a follower says how it is.
+#[derive(Clone, Default)]
+pub(crate) struct Pulse(Arc<Mutex<Condition>>);
+
+impl Pulse {
+    pub(crate) fn set(&self, condition: Condition) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = condition;
+    }
+
+    /// Keeps where it was, so that its lag goes on growing before everybody's eyes.
+    pub(crate) fn stop(&self, reason: String) {
+        let mut condition = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cursor = match std::mem::take(&mut *condition) {
+            Condition::Following(cursor) => Some(cursor),
+            Condition::Stopped(_, cursor) => cursor,
+            Condition::Standby => None,
+        };
+        *condition = Condition::Stopped(reason, cursor);
+    }
+
+    pub(crate) fn get(&self) -> Condition {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How far behind a view is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lag {
+    /// Events in the stores that are not applied. Exact when it is 0 and for what is read by position; while partitions
+    /// are behind it counts as if events were spread evenly over them.
+    pub events: i64,
+    /// The age of the oldest of them.
+    pub seconds: f64,
+}
+
+/// Measures and reports until the process ends.
+pub(crate) async fn report(
+    views: PgPool,
+    process: Uuid,
+    followed: Vec<(&'static ReadModel, Pulse)>,
+    stores: Stores,
+    watched: Watched,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let mut beats = Vec::new();
+        for (model, pulse) in &followed {
+            if let Some(beat) = beat(model, &pulse.get(), &stores, &watched).await {
+                beats.push(beat);
+            }
+        }
+        if let Err(error) = write(&views, process, &beats).await {
+            tracing::debug!(%error, "The heartbeat could not be written");
+        }
+    }
+    if let Err(error) =
+        sqlx::query("delete from read.heartbeats where process = $1").bind(process).execute(&views).await
+    {
+        tracing::debug!(%error, "The heartbeat could not be taken back");
+    }
+}
+
+struct Beat {
+    projection: &'static str,
+    partitions: String,
+    state: String,
+    lag: Option<Lag>,
+}
+
+async fn beat(model: &'static ReadModel, condition: &Condition, stores: &Stores, watched: &Watched) -> Option<Beat> {
+    let (cursor, state) = match condition {
+        Condition::Standby => return None,
+        Condition::Following(cursor) => (Some(cursor), "following".to_owned()),
+        Condition::Stopped(reason, cursor) => (cursor.as_ref(), reason.clone()),
+    };
+    let Some(cursor) = cursor else {
+        return Some(Beat { projection: model.name, partitions: "{}".to_owned(), state, lag: None });
+    };
+    let mut lag = Lag::default();
+    for context in model.contexts {
+        let one = measure(*context, cursor, stores, watched).await;
+        lag = Lag { events: lag.events + one.events, seconds: lag.seconds.max(one.seconds) };
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    metrics::gauge!("handsel_projection_lag_events", "projection" => model.name).set(lag.events as f64);
+    metrics::gauge!("handsel_projection_lag_seconds", "projection" => model.name).set(lag.seconds);
+    let partitions: BTreeSet<_> = cursor.places().map(|(place, _)| place.partition).collect();
+    let partitions: Vec<_> = partitions.iter().map(i32::to_string).collect();
+    Some(Beat { projection: model.name, partitions: format!("{{{}}}", partitions.join(",")), state, lag: Some(lag) })
+}
+
+async fn measure(context: Context, cursor: &Cursor, stores: &Stores, watched: &Watched) -> Lag {
+    let seen = watched.seen(context);
+    let mut events = 0;
+    let mut oldest = seen.head;
+    for (place, held) in cursor.of(context) {
+        let complete = seen.complete(*place, held);
+        let share = if place.partition == WHOLE_STORE { 1 } else { i64::from(PARTITIONS) };
+        events += ((seen.head.get() - complete.get()).max(0) + share - 1) / share;
+        oldest = oldest.min(complete);
+    }
+    if events == 0 {
+        return Lag::default();
+    }
+    let first = match stores.of(context) {
+        Ok(reader) => reader.after(oldest, 1).await.ok().and_then(|events| events.into_iter().next()),
+        Err(_) => None,
+    };
+    let age_micros = first.map_or(0, |event| platform::clock::now().micros() - event.recorded_at.micros());
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    Lag { events, seconds: age_micros.max(0) as f64 / 1e6 }
+}
+
+async fn write(views: &PgPool, process: Uuid, beats: &[Beat]) -> sqlx::Result<()> {
+    sqlx::query(
+        "with gone as (delete from read.heartbeats where beat_at < now() - interval '1 minute')
+         insert into read.heartbeats (projection, process, partitions, state, lag_events, lag_seconds)
+         select projection, $1, partitions::integer[], state, lag_events, lag_seconds
+           from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::double precision[])
+                as b(projection, partitions, state, lag_events, lag_seconds)
+         on conflict (projection, process) do update set
+             partitions = excluded.partitions, state = excluded.state, lag_events = excluded.lag_events,
+             lag_seconds = excluded.lag_seconds, beat_at = now()",
+    )
+    .bind(process)
+    .bind(beats.iter().map(|beat| beat.projection).collect::<Vec<_>>())
+    .bind(beats.iter().map(|beat| beat.partitions.as_str()).collect::<Vec<_>>())
+    .bind(beats.iter().map(|beat| beat.state.as_str()).collect::<Vec<_>>())
+    .bind(beats.iter().map(|beat| beat.lag.map(|lag| lag.events)).collect::<Vec<_>>())
+    .bind(beats.iter().map(|beat| beat.lag.map(|lag| lag.seconds)).collect::<Vec<_>>())
+    .execute(views)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Builds what is read from what happened: one file per read model, and the runner that they share.
+//!
+//! [`projection::Projection`] says what a read model is, [`registry::READ_MODELS`] lists them. [`run`] follows them:
+//! rows and checkpoints move in one transaction, so an event is applied once in effect whatever the broker does. What
+//! the topics lack is read from the stores. [`rebuild()`] builds a read model again beside the live one, [`parked`]
+//! works on events that could not be applied, [`status()`] says how everything is.
+
+pub mod audit;
+mod checkpoint;
+mod checkpoint_rows;
+mod claim;
+mod feed;
+mod follower;
+mod generation;
+pub mod identity;
+mod lag;
+mod migrate;
+pub mod orders;
+pub mod parked;
+mod parked_rows;
+pub mod projection;
+mod rebuild;
+pub mod registry;
+mod runner;
+mod share;
+mod silence;
+mod status;
+mod step;
+mod store_watch;
+mod stores;
+pub mod table;
+
+pub use checkpoint::{Checkpoint, Place, WHOLE_STORE};
+pub use lag::Lag;
+pub use migrate::{MigrationFailed, migrate};
+pub use rebuild::{Compared, Difference, RebuildFailed, Rebuilt, rebuild, start_over};
+pub use runner::{Config, run};
+pub use status::{Status, status};
+pub use stores::Stores;

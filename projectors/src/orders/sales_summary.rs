@@ -1,0 +1,93 @@
+//! `read.sales_summary`: everything that was sold, in one row per currency.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use envelope::Recorded;
+use event_schemas::orders::OrderEvent;
+use event_schemas::{Context, Currency, Event};
+use uuid::Uuid;
+
+use super::events;
+use crate::projection::{Failed, Projection, View};
+use crate::table::Table;
+
+/// Sums over all orders. Who has bought before is its own memory, so that customers are counted once.
+pub struct SalesSummary;
+
+/// What a batch adds to one currency.
+#[derive(Default)]
+struct Delta {
+    orders: i64,
+    units: i64,
+    revenue_minor: i64,
+    events: i64,
+}
+
+impl Projection for SalesSummary {
+    type Data = Event;
+    const NAME: &'static str = "sales_summary";
+    const VERSION: i32 = 1;
+    const CONTEXTS: &'static [Context] = &[Context::Orders];
+    const TABLES: &'static [Table] = &[
+        Table {
+            suffix: "",
+            columns: "currency text, orders bigint not null, customers bigint not null, units bigint not null,
+                      revenue_minor bigint not null, version bigint not null",
+            key: &["currency"],
+            indexes: &[],
+        },
+        Table {
+            suffix: "customers",
+            columns: "currency text, customer uuid",
+            key: &["currency", "customer"],
+            indexes: &[],
+        },
+    ];
+
+    async fn apply(view: &mut View<'_>, batch: &[Recorded<Event>]) -> Result<(), Failed> {
+        // Sorted, so that two processes change rows in the same order and never wait for each other in a circle.
+        let mut sums: BTreeMap<Currency, Delta> = BTreeMap::new();
+        let mut buyers: BTreeSet<(Currency, Uuid)> = BTreeSet::new();
+        for (_, happened) in events(batch) {
+            match happened {
+                OrderEvent::OrderImported { customer, units, total, .. } => {
+                    let sum = sums.entry(total.currency).or_default();
+                    sum.orders += 1;
+                    sum.units += i64::from(*units);
+                    sum.revenue_minor += total.amount_minor;
+                    sum.events += 1;
+                    buyers.insert((total.currency, customer.0));
+                }
+            }
+        }
+        let sql = format!(
+            "with fresh as (
+                 insert into {buyers} (currency, customer) select * from unnest($1::text[], $2::uuid[])
+                 on conflict do nothing returning currency)
+             insert into {sums} as t (currency, orders, customers, units, revenue_minor, version)
+             select d.currency, d.orders, (select count(*) from fresh f where f.currency = d.currency),
+                    d.units, d.revenue_minor, d.events
+               from unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+                    as d(currency, orders, units, revenue_minor, events)
+             on conflict (currency) do update set
+                 orders = t.orders + excluded.orders,
+                 customers = t.customers + excluded.customers,
+                 units = t.units + excluded.units,
+                 revenue_minor = t.revenue_minor + excluded.revenue_minor,
+                 version = t.version + excluded.version",
+            buyers = view.own("customers"),
+            sums = view.table(),
+        );
+        sqlx::query(&sql)
+            .bind(buyers.iter().map(|(currency, _)| currency.code()).collect::<Vec<_>>())
+            .bind(buyers.iter().map(|(_, customer)| *customer).collect::<Vec<_>>())
+            .bind(sums.keys().map(Currency::code).collect::<Vec<_>>())
+            .bind(sums.values().map(|sum| sum.orders).collect::<Vec<_>>())
+            .bind(sums.values().map(|sum| sum.units).collect::<Vec<_>>())
+            .bind(sums.values().map(|sum| sum.revenue_minor).collect::<Vec<_>>())
+            .bind(sums.values().map(|sum| sum.events).collect::<Vec<_>>())
+            .execute(&mut *view.db)
+            .await?;
+        Ok(())
+    }
+}

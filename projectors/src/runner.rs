@@ -1,0 +1,137 @@
+//! Runs the projections of this process.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use event_schemas::{Context, PARTITIONS};
+use event_store::keys::KeyRing;
+use platform::postgres::{PoolSettings, pool_lazy};
+use platform::progress::Progress;
+use platform::settings::Secret;
+use rdkafka::ClientConfig;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::feed::{Consuming, Feed};
+use crate::follower::{Follower, partitions_of};
+use crate::lag::{self, Pulse};
+use crate::projection::{Order, ReadModel};
+use crate::registry::{READ_MODELS, find};
+use crate::share::{self, Held, Wanted};
+use crate::store_watch::Watched;
+use crate::stores::Stores;
+
+/// Connections that projections share: each holds one while it writes a batch.
+const CONNECTIONS_MAX: u32 = 8;
+
+/// What a process that projects wants to know.
+#[derive(Clone)]
+pub struct Config {
+    /// The database of the views. It must not lead through a pooler: the locks of this process live on a connection.
+    pub views_url: Secret,
+    /// How clients reach Kafka; `None`: the stores alone, with more delay.
+    pub kafka: Option<ClientConfig>,
+    /// The topic of each context; a context that is not here goes by its usual name.
+    pub topics: BTreeMap<Context, String>,
+    /// The broker is the embedded one, which is read from its beginning.
+    pub embedded_broker: bool,
+    /// The partitions to follow; `None`: whatever is free.
+    pub partitions: Option<BTreeSet<i32>>,
+    /// The read models to follow; `None`: all whose contexts have a store here.
+    pub only: Option<Vec<String>>,
+}
+
+/// Follows the read models until `shutdown`. What is away is waited for; nothing ends it early.
+///
+/// # Errors
+/// If a read model is unknown, a partition does not exist, or the URL of the views cannot be read.
+pub async fn run(
+    config: Config,
+    stores: Stores,
+    keys: Option<KeyRing>,
+    progress: Progress,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let models = models(&config, &stores)?;
+    let share: Vec<i32> = match &config.partitions {
+        Some(partitions) => partitions.iter().copied().collect(),
+        None => (0..PARTITIONS).collect(),
+    };
+    if let Some(partition) = share.iter().find(|partition| !(0..PARTITIONS).contains(partition)) {
+        anyhow::bail!("there is no partition {partition}; there are 0 to {}", PARTITIONS - 1);
+    }
+    let views = views_pool(&config.views_url)?;
+    let process = Uuid::now_v7();
+    let watched = Watched::start(&stores, &progress, &shutdown);
+    let feed = Feed::default();
+    let mut tasks = JoinSet::new();
+
+    let (to, held) = watch::channel(Held::new());
+    let partitions =
+        models.iter().flat_map(|model| partitions_of(model, &share).into_iter().map(|one| (model.name, one)));
+    let wanted = Wanted { process, partitions: partitions.collect(), explicit: config.partitions.is_some() };
+    tasks.spawn(share::keep(config.views_url.expose().to_owned(), wanted, to, shutdown.clone()));
+    if let Some(kafka) = config.kafka {
+        let topic = |context: Context| {
+            let named = config.topics.get(&context);
+            (context, named.cloned().unwrap_or_else(|| context.topic().to_owned()))
+        };
+        let topics = stores.contexts().map(topic).collect();
+        let partitions = if models.iter().any(|model| model.order == Order::Store) {
+            (0..PARTITIONS).collect()
+        } else {
+            share.iter().copied().collect()
+        };
+        let consuming = Consuming { kafka, embedded: config.embedded_broker, topics, partitions };
+        tasks.spawn(feed.clone().run(consuming, views.clone(), shutdown.clone()));
+    }
+    let mut followed = Vec::new();
+    for model in models {
+        let pulse = Pulse::default();
+        followed.push((model, pulse.clone()));
+        let follower = Follower {
+            model,
+            views: views.clone(),
+            stores: stores.clone(),
+            keys: keys.clone(),
+            progress: progress.clone(),
+            feed: feed.clone(),
+            watched: watched.clone(),
+            held: held.clone(),
+            pulse,
+            shutdown: shutdown.clone(),
+        };
+        tasks.spawn(follower.run());
+    }
+    tasks.spawn(lag::report(views, process, followed, stores, watched, shutdown));
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+/// Rows and checkpoints vanish together in a crash of Postgres, and the checkpoint is compared: so commits need not
+/// wait.
+pub(crate) fn views_pool(url: &Secret) -> anyhow::Result<PgPool> {
+    let mut settings = PoolSettings::new("handsel projector").connections_max(CONNECTIONS_MAX);
+    settings.synchronous_commit = false;
+    Ok(pool_lazy(url, &settings)?)
+}
+
+fn models(config: &Config, stores: &Stores) -> anyhow::Result<Vec<&'static ReadModel>> {
+    let here: BTreeSet<_> = stores.contexts().collect();
+    let feedable = |model: &&'static ReadModel| model.contexts.iter().all(|context| here.contains(context));
+    match &config.only {
+        None => Ok(READ_MODELS.iter().filter(feedable).collect()),
+        Some(names) => names
+            .iter()
+            .map(|name| {
+                let model = find(name)?;
+                anyhow::ensure!(feedable(&model), "`{name}` reads contexts whose stores this process does not have");
+                Ok(model)
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Which partitions of which projections this process follows: those whose advisory locks it holds.
+//!
+//! All locks are on one connection that ends with the process, so that they are free as soon as it is gone. They only
+//! keep two processes from doing the same work: what keeps views right is that checkpoints are compared and set.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::claim::{self, Claim};
+
+/// The first half of every lock's key, so that nobody else's advisory locks are met.
+const LOCK_KIND: i32 = 0x4853_4c50;
+const EVERY: Duration = Duration::from_secs(1);
+/// While something wanted is held by another process.
+const EVERY_WHILE_WANTING: Duration = Duration::from_millis(200);
+
+/// Per projection the partitions held.
+pub(crate) type Held = BTreeMap<&'static str, BTreeSet<i32>>;
+
+/// What a process wants to follow.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) process: Uuid,
+    pub(crate) partitions: Vec<(&'static str, i32)>,
+    /// It was told to: others give up what they merely found free.
+    pub(crate) explicit: bool,
+}
+
+/// A connection that holds locks.
+pub(crate) struct Locks {
+    db: PgConnection,
+    held: BTreeSet<(&'static str, i32)>,
+}
+
+impl Locks {
+    /// Connects so that Postgres notices within seconds that this process is gone. The URL must not lead through a
+    /// pooler.
+    pub(crate) async fn connect(url: &str) -> sqlx::Result<Self> {
+        let options = PgConnectOptions::from_str(url)?.application_name("handsel projector locks").options([
+            ("tcp_user_timeout", "5000"),
+            ("tcp_keepalives_idle", "2"),
+            ("tcp_keepalives_interval", "1"),
+            ("tcp_keepalives_count", "3"),
+            ("idle_session_timeout", "0"),
+        ]);
+        Ok(Self { db: PgConnection::connect_with(&options).await?, held: BTreeSet::new() })
+    }
+
+    /// Takes those of the wanted locks that are free.
+    pub(crate) async fn take(&mut self, wanted: &[(&'static str, i32)]) -> sqlx::Result<()> {
+        let missing: Vec<_> = wanted.iter().filter(|place| !self.held.contains(place)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let taken: Vec<(String, i32)> = sqlx::query_as(
+            "select projection, partition from unnest($2::text[], $3::integer[]) as w(projection, partition)
+              where pg_try_advisory_lock($1, hashtext(projection || '/' || partition))",
+        )
+        .bind(LOCK_KIND)
+        .bind(missing.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+        .bind(missing.iter().map(|(_, partition)| *partition).collect::<Vec<_>>())
+        .fetch_all(&mut self.db)
+        .await?;
+        let is_taken = |(name, partition): &&(&str, i32)| taken.iter().any(|(n, p)| n == name && p == partition);
+        self.held.extend(missing.into_iter().filter(is_taken).copied());
+        Ok(())
+    }
+
+    pub(crate) async fn give_up(&mut self, place: (&'static str, i32)) -> sqlx::Result<()> {
+        if self.held.remove(&place) {
+            sqlx::query("select pg_advisory_unlock($1, hashtext($2 || '/' || $3::integer))")
+                .bind(LOCK_KIND)
+                .bind(place.0)
+                .bind(place.1)
+                .execute(&mut self.db)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn holds(&self, place: (&'static str, i32)) -> bool {
+        self.held.contains(&place)
+    }
+
+    pub(crate) async fn close(self) -> sqlx::Result<()> {
+        self.db.close().await
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.db
+    }
+
+    fn as_held(&self) -> Held {
+        let mut held = Held::new();
+        for (name, partition) in &self.held {
+            held.entry(name).or_default().insert(*partition);
+        }
+        held
+    }
+}
+
+/// Takes what is free and wanted and gives up what others ask for, until the process ends.
+pub(crate) async fn keep(url: String, wanted: Wanted, to: watch::Sender<Held>, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        let kept = tokio::select! {
+            () = shutdown.cancelled() => return,
+            kept = keep_connected(&url, &wanted, &to) => kept,
+        };
+        // Without its connection this process holds nothing.
+        to.send_replace(Held::new());
+        if let Err(error) = kept {
+            tracing::warn!(%error, "The connection that holds the partitions is gone; taking them again");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(EVERY_WHILE_WANTING) => {}
+        }
+    }
+}
+
+async fn keep_connected(url: &str, wanted: &Wanted, to: &watch::Sender<Held>) -> sqlx::Result<()> {
+    let mut locks = Locks::connect(url).await?;
+    loop {
+        let claims = claim::of_others(locks.connection(), wanted.process).await?;
+        let asked = |place: (&str, i32)| claims.iter().any(|claim| claim.is_for(place) && wanted.yields_to(claim));
+        let given_up: Vec<_> = wanted.partitions.iter().copied().filter(|place| asked(*place)).collect();
+        let free: Vec<_> = wanted.partitions.iter().copied().filter(|place| !asked(*place)).collect();
+        // First those who use them hear of it, then others may have them.
+        to.send_if_modified(|held| {
+            let before = held.clone();
+            for (name, partition) in &given_up {
+                if let Some(partitions) = held.get_mut(name) {
+                    partitions.remove(partition);
+                }
+            }
+            *held != before
+        });
+        for place in given_up {
+            locks.give_up(place).await?;
+        }
+        locks.take(&free).await?;
+        let now = locks.as_held();
+        to.send_if_modified(|held| std::mem::replace(held, now.clone()) != now);
+        let lacking: Vec<_> = free.into_iter().filter(|place| !locks.holds(*place)).collect();
+        if wanted.explicit {
+            claim::renew(locks.connection(), wanted.process, &lacking, false).await?;
+        }
+        tokio::time::sleep(if lacking.is_empty() { EVERY } else { EVERY_WHILE_WANTING }).await;
+    }
+}
+
+impl Wanted {
+    /// A rebuild is yielded to by all, an explicit share by those who merely found the partition free.
+    fn yields_to(&self, claim: &Claim) -> bool {
+        claim.forced || !self.explicit
+    }
+}

@@ -1,0 +1,172 @@
+//! One batch, one transaction: the rows and the checkpoints move together or not at all.
+
+use std::collections::HashSet;
+
+use envelope::Recorded;
+use event_store::RawPayload;
+use event_store::keys::KeyRing;
+use sqlx::{Acquire as _, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::checkpoint::Moves;
+use crate::checkpoint_rows::{self, Moved};
+use crate::parked_rows::{self, Aggregate};
+use crate::projection::{Batch, Failed, ReadModel, View};
+
+/// What a batch is applied to.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'t> {
+    pub(crate) model: &'static ReadModel,
+    /// The live generation, and while a rebuild ends the one beside it.
+    pub(crate) generations: &'t [i32],
+    pub(crate) keys: Option<&'t KeyRing>,
+    /// Events that somebody decided to leave out.
+    pub(crate) skips: &'t HashSet<Uuid>,
+}
+
+impl Target<'_> {
+    pub(crate) fn view<'v>(&'v self, db: &'v mut PgConnection, generation: i32) -> View<'v> {
+        View { db, name: self.model.name, generation, keys: self.keys }
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stepped {
+    /// It is applied; what could not be is parked.
+    Done,
+    /// The checkpoints are not where they were thought to be. Nothing was changed.
+    Lost,
+}
+
+/// Applies events and moves the checkpoints. A batch that fails for a reason of its events is applied again one by one.
+pub(crate) async fn step(
+    pool: &PgPool,
+    target: Target<'_>,
+    mut events: Vec<Recorded<RawPayload>>,
+    moves: &Moves,
+) -> Result<Stepped, Failed> {
+    if !target.skips.is_empty() {
+        events.retain(|event| !target.skips.contains(&event.event_id));
+    }
+    match attempt(pool, target, &events, moves, Manner::Together).await {
+        Err(Failed::Event(reason)) => {
+            tracing::warn!(projection = target.model.name, reason, "A batch failed; applying its events one by one");
+            attempt(pool, target, &events, moves, Manner::OneByOne).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Applies a batch that was decoded ahead, to one generation in which nothing is parked. `None` if something is.
+pub(crate) async fn step_decoded(
+    pool: &PgPool,
+    target: Target<'_>,
+    generation: i32,
+    batch: &dyn Batch,
+    moves: &Moves,
+) -> Result<Option<Stepped>, Failed> {
+    let mut tx = pool.begin().await?;
+    match checkpoint_rows::advance(&mut tx, target.model.name, generation, moves).await? {
+        Moved::Lost => return Ok(Some(Stepped::Lost)),
+        Moved::All { parked: true } => return Ok(None),
+        Moved::All { parked: false } => {}
+    }
+    batch.apply(&mut target.view(&mut tx, generation), 0..batch.len()).await?;
+    tx.commit().await?;
+    Ok(Some(Stepped::Done))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Together,
+    OneByOne,
+}
+
+async fn attempt(
+    pool: &PgPool,
+    target: Target<'_>,
+    events: &[Recorded<RawPayload>],
+    moves: &Moves,
+    manner: Manner,
+) -> Result<Stepped, Failed> {
+    let mut tx = pool.begin().await?;
+    for generation in target.generations {
+        let parked = match checkpoint_rows::advance(&mut tx, target.model.name, *generation, moves).await? {
+            Moved::Lost => return Ok(Stepped::Lost),
+            Moved::All { parked } => parked,
+        };
+        let blocked =
+            if parked { parked_rows::lock(&mut tx, target.model.name, *generation).await? } else { HashSet::new() };
+        match manner {
+            Manner::Together => together(&mut tx, target, *generation, events, &blocked).await?,
+            Manner::OneByOne => one_by_one(&mut tx, target, *generation, events, blocked).await?,
+        }
+    }
+    tx.commit().await?;
+    Ok(Stepped::Done)
+}
+
+async fn together(
+    db: &mut PgConnection,
+    target: Target<'_>,
+    generation: i32,
+    events: &[Recorded<RawPayload>],
+    blocked: &HashSet<Aggregate>,
+) -> Result<(), Failed> {
+    let (behind, free): (Vec<_>, Vec<_>) =
+        events.iter().partition(|event| !blocked.is_empty() && blocked.contains(&Aggregate::of(event)));
+    for event in behind {
+        parked_rows::park(db, target.model.name, generation, event, parked_rows::BEHIND).await?;
+    }
+    if free.is_empty() {
+        return Ok(());
+    }
+    let batch = target.model.decode(free.into_iter().cloned().collect())?;
+    batch.apply(&mut target.view(db, generation), 0..batch.len()).await
+}
+
+async fn one_by_one(
+    db: &mut PgConnection,
+    target: Target<'_>,
+    generation: i32,
+    events: &[Recorded<RawPayload>],
+    mut blocked: HashSet<Aggregate>,
+) -> Result<(), Failed> {
+    for event in events {
+        let aggregate = Aggregate::of(event);
+        if blocked.contains(&aggregate) {
+            parked_rows::park(db, target.model.name, generation, event, parked_rows::BEHIND).await?;
+            continue;
+        }
+        match apply_one(db, target, generation, event).await {
+            Err(Failed::Event(reason)) => {
+                tracing::error!(
+                    projection = target.model.name,
+                    context = %event.context,
+                    position = event.position.get(),
+                    reason,
+                    "Parked an event that cannot be applied; see `handsel parked list`"
+                );
+                parked_rows::park(db, target.model.name, generation, event, &reason).await?;
+                blocked.insert(aggregate);
+            }
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+/// Applies one event under a savepoint, so that its failure leaves the transaction usable.
+pub(crate) async fn apply_one(
+    db: &mut PgConnection,
+    target: Target<'_>,
+    generation: i32,
+    event: &Recorded<RawPayload>,
+) -> Result<(), Failed> {
+    let batch = target.model.decode(vec![event.clone()])?;
+    let mut savepoint = db.begin().await?;
+    batch.apply(&mut target.view(&mut savepoint, generation), 0..1).await?;
+    savepoint.commit().await?;
+    Ok(())
+}
