@@ -1,0 +1,59 @@
+//! What every route needs, and what it says when Postgres does not answer.
+
+use axum::extract::FromRef;
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, ETAG};
+use axum::response::{IntoResponse, Response};
+use platform::http::{IfNoneMatch, etag};
+use platform::postgres;
+use platform::problem::Problem;
+use platform::progress::Progress;
+use platform::token::TokenKey;
+use serde::Serialize;
+use sqlx::PgPool;
+
+const RETRY_AFTER_S: u32 = 1;
+/// Postgres: the relation does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
+
+/// The views and how far they are.
+#[derive(Clone)]
+pub struct App {
+    /// The database of the views.
+    pub views: PgPool,
+    /// How far the views of this process are.
+    pub progress: Progress,
+    /// By which tokens and cursors are ours.
+    pub tokens: TokenKey,
+}
+
+impl FromRef<App> for TokenKey {
+    fn from_ref(app: &App) -> Self {
+        app.tokens.clone()
+    }
+}
+
+/// What Postgres said, for whoever asked.
+pub(crate) fn failed(error: sqlx::Error) -> Problem {
+    let missing = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == UNDEFINED_TABLE);
+    if missing {
+        let detail = "this view is not built yet; repeat the request when the projector has started";
+        return Problem::unavailable("view-missing", detail, RETRY_AFTER_S);
+    }
+    if postgres::is_unavailable(&error) {
+        let detail = "the database of the views cannot be reached just now; repeat the request";
+        return Problem::unavailable("views-unavailable", detail, RETRY_AFTER_S);
+    }
+    Problem::internal(&error)
+}
+
+/// One thing with its version; nothing but 304 if the caller has that.
+pub(crate) fn tagged(held: &IfNoneMatch, version: i64, body: impl Serialize) -> Response {
+    let tag = etag(version);
+    let mut response =
+        if held.has(&tag) { StatusCode::NOT_MODIFIED.into_response() } else { axum::Json(body).into_response() };
+    response.headers_mut().insert(ETAG, tag);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

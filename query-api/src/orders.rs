@@ -1,0 +1,243 @@
+//! Orders, one by one, by customer, and summed up.
+
+mod sales;
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, NaiveDate, Utc};
+use envelope::Timestamp;
+use event_schemas::Context;
+use event_schemas::ids::{AccountId, OrderId};
+use platform::caller::Caller;
+use platform::http::{IfNoneMatch, Page, PageRequest, Params, Path};
+use platform::problem::Problem;
+use platform::token::ConsistencyToken;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::app::{App, failed, tagged};
+use crate::fresh::fresh;
+
+const ORDERS: &str = "orders";
+const CUSTOMER_ORDERS: &str = "customer_orders";
+const READS: &[Context] = &[Context::Orders];
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(orders))
+        .routes(routes!(order))
+        .routes(routes!(customer_orders))
+        .merge(sales::routes())
+}
+
+/// An order.
+#[derive(Debug, Serialize, ToSchema)]
+struct Order {
+    /// Which one.
+    order: Uuid,
+    /// Who bought.
+    customer: Uuid,
+    /// The day of the purchase.
+    ordered_on: NaiveDate,
+    /// How many pieces.
+    units: i64,
+    /// What was paid for all of them.
+    total: Amount,
+    /// The number of its newest event.
+    version: i64,
+    /// When it became known here.
+    #[schema(value_type = String, format = DateTime)]
+    recorded_at: Timestamp,
+}
+
+/// An order in the list of a customer.
+#[derive(Debug, Serialize, ToSchema)]
+struct CustomerOrder {
+    /// Which one.
+    order: Uuid,
+    /// The day of the purchase.
+    ordered_on: NaiveDate,
+    /// How many pieces.
+    units: i64,
+    /// What was paid for all of them.
+    total: Amount,
+    /// The number of its newest event.
+    version: i64,
+}
+
+/// An amount of money in whole minor units.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Total)]
+struct Amount {
+    /// In the currency's smallest unit: 7700 is 77.00 USD.
+    #[schema(example = 7700)]
+    amount_minor: i64,
+    /// ISO 4217.
+    #[schema(example = "USD")]
+    currency: String,
+}
+
+/// An order as it stands in its row.
+struct OrderRow {
+    order_id: Uuid,
+    customer: Uuid,
+    ordered_on: NaiveDate,
+    units: i64,
+    amount_minor: i64,
+    currency: String,
+    version: i64,
+    recorded_at: DateTime<Utc>,
+}
+
+impl From<OrderRow> for Order {
+    fn from(row: OrderRow) -> Self {
+        Self {
+            order: row.order_id,
+            customer: row.customer,
+            ordered_on: row.ordered_on,
+            units: row.units,
+            total: Amount { amount_minor: row.amount_minor, currency: row.currency },
+            version: row.version,
+            recorded_at: Timestamp::new(row.recorded_at),
+        }
+    }
+}
+
+/// List orders.
+#[utoipa::path(
+    get, path = "/v1/orders", tag = "orders", operation_id = "listOrders",
+    params(("filter[customer]" = Option<Uuid>, Query, description = "Only this account's."),
+           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("Consistency-Token" = Option<String>, Header,
+            description = "As a command answered it: waits until the answer shows what it did.")),
+    responses((status = 200, description = "A page; `Link` leads to the next.", body = Page<Order>,
+               example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002",
+                   "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
+                   "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
+                   "recorded_at": "2026-11-21T09:00:00.000000Z"}], "next_cursor": null, "has_more": false})),
+              Problem)
+)]
+async fn orders(
+    State(app): State<App>,
+    _: Caller,
+    token: ConsistencyToken,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let customer: Option<AccountId> = params.take("filter[customer]")?;
+    let page = PageRequest::<Uuid>::read(&mut params, &app.tokens)?;
+    let fresh = fresh(&app, ORDERS, READS, &token).await?;
+    let rows = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id as "order_id!", customer as "customer!", ordered_on as "ordered_on!", units as "units!",
+                  amount_minor as "amount_minor!", currency as "currency!", version as "version!",
+                  recorded_at as "recorded_at!"
+             from read.orders
+            where order_id > coalesce($1, '00000000-0000-0000-0000-000000000000'::uuid)
+              and ($2::uuid is null or customer = $2)
+            order by order_id limit $3"#,
+        page.after().copied(),
+        customer.map(|customer| customer.0),
+        page.rows(),
+    )
+    .map(Order::from)
+    .fetch_all(&app.views)
+    .await
+    .map_err(failed)?;
+    Ok(fresh.answer(page.page(&app.tokens, rows, |last| last.order)))
+}
+
+/// Show an order.
+#[utoipa::path(
+    get, path = "/v1/orders/{order}", tag = "orders", operation_id = "getOrder",
+    params(("order" = Uuid, Path, description = "Which one.", example = "018f4e7a-0000-7000-8000-000000000002"),
+           ("If-None-Match" = Option<String>, Header, description = "The ETag that you have: 304 if it is still so."),
+           ("Consistency-Token" = Option<String>, Header,
+            description = "As a command answered it: waits until the answer shows what it did.")),
+    responses((status = 200, description = "The order; `ETag` is its version.", body = Order,
+               example = json!({"order": "018f4e7a-0000-7000-8000-000000000002",
+                   "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
+                   "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
+                   "recorded_at": "2026-11-21T09:00:00.000000Z"})),
+              (status = 304, description = "You have it."), Problem)
+)]
+async fn order(
+    State(app): State<App>,
+    _: Caller,
+    Path(order): Path<OrderId>,
+    token: ConsistencyToken,
+    held: IfNoneMatch,
+    params: Params,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let fresh = fresh(&app, ORDERS, READS, &token).await?;
+    let row = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id as "order_id!", customer as "customer!", ordered_on as "ordered_on!", units as "units!",
+                  amount_minor as "amount_minor!", currency as "currency!", version as "version!",
+                  recorded_at as "recorded_at!"
+             from read.orders where order_id = $1"#,
+        order.0,
+    )
+    .map(Order::from)
+    .fetch_optional(&app.views)
+    .await
+    .map_err(failed)?;
+    let row = row.ok_or_else(|| {
+        let detail = format!("there is no order {order}, or not yet: send the Consistency-Token of its import");
+        Problem::not_found("order-not-found", detail)
+    })?;
+    Ok(fresh.answer(tagged(&held, row.version, row)))
+}
+
+/// List the orders of a customer, newest day first.
+#[utoipa::path(
+    get, path = "/v1/customers/{account}/orders", tag = "orders", operation_id = "listCustomerOrders",
+    params(("account" = Uuid, Path, description = "Whose.", example = "018f4e7a-0000-7000-8000-000000000001"),
+           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("Consistency-Token" = Option<String>, Header,
+            description = "As a command answered it: waits until the answer shows what it did.")),
+    responses((status = 200, description = "A page, empty for somebody who bought nothing; `Link` leads to the next.",
+               body = Page<CustomerOrder>,
+               example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002", "ordered_on": "1997-01-12",
+                   "units": 5, "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1}],
+                   "next_cursor": null, "has_more": false})),
+              Problem)
+)]
+async fn customer_orders(
+    State(app): State<App>,
+    _: Caller,
+    Path(account): Path<AccountId>,
+    token: ConsistencyToken,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let page = PageRequest::<(NaiveDate, Uuid)>::read(&mut params, &app.tokens)?;
+    let fresh = fresh(&app, CUSTOMER_ORDERS, READS, &token).await?;
+    let (day, order) = page.after().copied().unzip();
+    let rows = sqlx::query!(
+        r#"select order_id as "order_id!", ordered_on as "ordered_on!", units as "units!",
+                  amount_minor as "amount_minor!", currency as "currency!", version as "version!"
+             from read.customer_orders
+            where customer = $1 and ($2::date is null or (ordered_on, order_id) < ($2, $3::uuid))
+            order by ordered_on desc, order_id desc limit $4"#,
+        account.0,
+        day,
+        order,
+        page.rows(),
+    )
+    .map(|row| CustomerOrder {
+        order: row.order_id,
+        ordered_on: row.ordered_on,
+        units: row.units,
+        total: Amount { amount_minor: row.amount_minor, currency: row.currency },
+        version: row.version,
+    })
+    .fetch_all(&app.views)
+    .await
+    .map_err(failed)?;
+    Ok(fresh.answer(page.page(&app.tokens, rows, |last| (last.ordered_on, last.order))))
+}

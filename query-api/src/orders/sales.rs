@@ -1,0 +1,153 @@
+//! What was sold, in all and by day.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::NaiveDate;
+use event_schemas::Currency;
+use platform::caller::Caller;
+use platform::http::{IfNoneMatch, Page, PageRequest, Params};
+use platform::problem::Problem;
+use platform::token::ConsistencyToken;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::READS;
+use crate::app::{App, failed, tagged};
+use crate::fresh::fresh;
+
+const SALES_SUMMARY: &str = "sales_summary";
+const SALES_BY_DAY: &str = "sales_by_day";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(summary)).routes(routes!(by_day))
+}
+
+/// Everything that was sold in one currency.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct Summary {
+    /// How many orders.
+    #[schema(example = 69659)]
+    orders: i64,
+    /// How many accounts bought at least once.
+    #[schema(example = 23570)]
+    customers: i64,
+    /// How many pieces.
+    #[schema(example = 167_881)]
+    units: i64,
+    /// What was paid, in minor units.
+    #[schema(example = 250_031_563)]
+    revenue_minor: i64,
+    /// ISO 4217; null as long as nothing was sold.
+    #[schema(example = "USD")]
+    currency: Option<String>,
+    #[serde(skip)]
+    version: i64,
+}
+
+/// What was sold on one day in one currency.
+#[derive(Debug, Serialize, ToSchema)]
+struct Day {
+    /// The day of the purchases.
+    ordered_on: NaiveDate,
+    /// ISO 4217.
+    #[schema(example = "USD")]
+    currency: String,
+    /// How many orders.
+    orders: i64,
+    /// How many pieces.
+    units: i64,
+    /// What was paid, in minor units.
+    revenue_minor: i64,
+}
+
+/// Sum up everything that was sold.
+#[utoipa::path(
+    get, path = "/v1/sales/summary", tag = "orders", operation_id = "getSalesSummary",
+    params(("filter[currency]" = Option<String>, Query,
+            description = "Which currency; required once there are several.", example = "USD"),
+           ("If-None-Match" = Option<String>, Header, description = "The ETag that you have: 304 if it is still so."),
+           ("Consistency-Token" = Option<String>, Header,
+            description = "As a command answered it: waits until the answer shows what it did.")),
+    responses((status = 200, description = "The sums.", body = Summary,
+               example = json!({"orders": 69659, "customers": 23570, "units": 167_881,
+                   "revenue_minor": 250_031_563, "currency": "USD"})),
+              (status = 304, description = "You have them."), Problem)
+)]
+async fn summary(
+    State(app): State<App>,
+    _: Caller,
+    token: ConsistencyToken,
+    held: IfNoneMatch,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let currency: Option<Currency> = params.take("filter[currency]")?;
+    params.finish()?;
+    let fresh = fresh(&app, SALES_SUMMARY, READS, &token).await?;
+    let mut rows = sqlx::query_as!(
+        Summary,
+        r#"select orders as "orders!", customers as "customers!", units as "units!",
+                  revenue_minor as "revenue_minor!", currency, version as "version!"
+             from read.sales_summary where $1::text is null or currency = $1 order by currency limit 2"#,
+        currency.map(|currency| currency.code().to_owned()),
+    )
+    .fetch_all(&app.views)
+    .await
+    .map_err(failed)?;
+    if rows.len() > 1 {
+        let why = "things were sold in several currencies, and their sums cannot be added: say which one you want";
+        return Err(Problem::bad_parameter("filter[currency]", why));
+    }
+    let none = || Summary { currency: currency.map(|currency| currency.code().to_owned()), ..Summary::default() };
+    let row = rows.pop().unwrap_or_else(none);
+    Ok(fresh.answer(tagged(&held, row.version, row)))
+}
+
+/// Sum up what was sold on each day.
+#[utoipa::path(
+    get, path = "/v1/sales/by-day", tag = "orders", operation_id = "listSalesByDay",
+    params(("filter[from]" = Option<String>, Query, description = "Not before this day.", example = "1997-01-01"),
+           ("filter[to]" = Option<String>, Query, description = "Not after this day.", example = "1997-12-31"),
+           ("filter[currency]" = Option<String>, Query, description = "Only in this one.", example = "USD"),
+           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
+           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+           ("Consistency-Token" = Option<String>, Header,
+            description = "As a command answered it: waits until the answer shows what it did.")),
+    responses((status = 200, description = "A page, oldest day first; `Link` leads to the next.", body = Page<Day>,
+               example = json!({"data": [{"ordered_on": "1997-01-12", "currency": "USD", "orders": 1, "units": 5,
+                   "revenue_minor": 7700}], "next_cursor": null, "has_more": false})),
+              Problem)
+)]
+async fn by_day(
+    State(app): State<App>,
+    _: Caller,
+    token: ConsistencyToken,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let from: Option<NaiveDate> = params.take("filter[from]")?;
+    let to: Option<NaiveDate> = params.take("filter[to]")?;
+    let currency: Option<Currency> = params.take("filter[currency]")?;
+    let page = PageRequest::<(NaiveDate, String)>::read(&mut params, &app.tokens)?;
+    let fresh = fresh(&app, SALES_BY_DAY, READS, &token).await?;
+    let (day, after) = page.after().cloned().unzip();
+    let rows = sqlx::query_as!(
+        Day,
+        r#"select ordered_on as "ordered_on!", currency as "currency!", orders as "orders!", units as "units!",
+                  revenue_minor as "revenue_minor!"
+             from read.sales_by_day
+            where ($1::date is null or ordered_on >= $1) and ($2::date is null or ordered_on <= $2)
+              and ($3::text is null or currency = $3) and ($4::date is null or (ordered_on, currency) > ($4, $5::text))
+            order by ordered_on, currency limit $6"#,
+        from,
+        to,
+        currency.map(|currency| currency.code().to_owned()),
+        day,
+        after,
+        page.rows(),
+    )
+    .fetch_all(&app.views)
+    .await
+    .map_err(failed)?;
+    Ok(fresh.answer(page.page(&app.tokens, rows, |last| (last.ordered_on, last.currency.clone()))))
+}
