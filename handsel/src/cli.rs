@@ -1,0 +1,95 @@
+//! What can be typed. The doc comments are the manual.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    config, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status, up, verify,
+};
+
+/// Handsel: the event-sourced backend of a marketplace.
+///
+/// Without a command it does `up`: every role in one process, with a Postgres and a Kafka-speaking broker of its own
+/// unless DATABASE_URL and KAFKA_BROKERS name others. Every setting is also an environment variable, named in the help
+/// of its command.
+#[derive(Debug, Parser)]
+#[command(name = "handsel", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    up: Box<up::Up>,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::enum_variant_names, reason = "the command is called as the role that it starts")]
+enum Command {
+    /// Start everything in one process and print where it is.
+    Up(Box<up::Up>),
+    /// Start the role that takes commands (HTTP) and appends events.
+    CommandApi(Box<role::CommandApi>),
+    /// Start the role that answers queries (HTTP) from the read models.
+    QueryApi(Box<role::QueryApi>),
+    /// Start the role that carries events from the stores to Kafka.
+    Relay(Box<role::Relay>),
+    /// Start the role that keeps the read models.
+    Projector(Box<role::Projector>),
+    /// Make or update the schemas and the topics.
+    Migrate(Box<migrate::Migrate>),
+    /// Show how stores, relays and read models are.
+    Status(Box<status::Status>),
+    /// Bring data in from elsewhere.
+    #[command(subcommand)]
+    Import(Import),
+    /// Build a read model again beside the live one, compare, and switch.
+    Rebuild(Box<rebuild::Rebuild>),
+    /// Begin a new history of a store that lost its newest events.
+    Recover(Box<recover::Recover>),
+    /// Write the events as CloudEvents, or into an empty instance.
+    Replay(Box<replay::Replay>),
+    /// Check every store from its first event, and the topics against the stores.
+    Verify(Box<verify::Verify>),
+    /// List, retry or skip events that could not be applied to a read model.
+    Parked(Box<parked::Parked>),
+    /// Show the settings in force and where they come from; secrets are masked.
+    Config(Box<config::Config>),
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// Import purchases in the CDNOW format, each as a command of its own.
+    Cdnow(import_cdnow::ImportCdnow),
+    /// Adopt the events of an existing postgres-es table into the empty store of a context.
+    PostgresEs(Box<import_postgres_es::ImportPostgresEs>),
+}
+
+impl Cli {
+    /// Does what was typed.
+    ///
+    /// # Errors
+    /// Why it could not be done, fit to be shown as one line.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            None => self.up.run().await,
+            Some(Command::Up(up)) => up.run().await,
+            Some(Command::CommandApi(role)) => role.run().await,
+            Some(Command::QueryApi(role)) => role.run().await,
+            Some(Command::Relay(role)) => role.run().await,
+            Some(Command::Projector(role)) => role.run().await,
+            Some(Command::Migrate(command)) => command.run().await,
+            Some(Command::Status(command)) => command.run().await,
+            Some(Command::Import(Import::Cdnow(command))) => command.run().await,
+            Some(Command::Import(Import::PostgresEs(command))) => command.run().await,
+            Some(Command::Rebuild(command)) => command.run().await,
+            Some(Command::Recover(command)) => command.run().await,
+            Some(Command::Replay(command)) => command.run().await,
+            Some(Command::Verify(command)) => command.run().await,
+            Some(Command::Parked(command)) => command.run().await,
+            Some(Command::Config(command)) => command.run().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

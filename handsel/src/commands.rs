@@ -1,0 +1,14 @@
+//! A file for each sub-command.
+
+pub mod config;
+pub mod import_cdnow;
+pub mod import_postgres_es;
+pub mod migrate;
+pub mod parked;
+pub mod rebuild;
+pub mod recover;
+pub mod replay;
+pub mod role;
+pub mod status;
+pub mod up;
+pub mod verify;

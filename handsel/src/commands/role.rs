@@ -1,0 +1,154 @@
+//! The roles alone: the same code as in `up`, on databases and a Kafka that were given.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use clap::Args;
+use event_schemas::Context;
+use platform::settings::HttpSettings;
+use platform::shutdown::{DRAIN_MAX, Shutdown};
+use platform::telemetry::{self, LogTo};
+
+use crate::instance::Instance;
+use crate::roles::{self, Plan, Role, Sockets};
+use crate::settings::{ServerSettings, Settings};
+use crate::spine::Spine;
+
+/// Takes commands over HTTP and appends events.
+#[derive(Args, Clone, Debug)]
+pub struct CommandApi {
+    #[command(flatten)]
+    server: ServerSettings,
+    #[command(flatten)]
+    contexts: Contexts,
+
+    /// Leave the relay of these contexts to another process.
+    #[arg(long, env = "HANDSEL_WITHOUT_RELAY")]
+    without_relay: bool,
+}
+
+/// Answers queries over HTTP from the read models.
+#[derive(Args, Clone, Debug)]
+pub struct QueryApi {
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
+/// Carries events from the stores to Kafka. Several may run: one leads each store, the others wait.
+#[derive(Args, Clone, Debug)]
+pub struct Relay {
+    #[command(flatten)]
+    server: ServerSettings,
+    #[command(flatten)]
+    contexts: Contexts,
+}
+
+/// Keeps the read models. Several may run: they share the partitions.
+#[derive(Args, Clone, Debug)]
+pub struct Projector {
+    #[command(flatten)]
+    server: ServerSettings,
+
+    /// Keep only these read models.
+    #[arg(long, env = "HANDSEL_ONLY", value_name = "NAME,…", value_delimiter = ',')]
+    only: Option<Vec<String>>,
+
+    /// Follow only these partitions: `0-2` or `1,4`. [default: whatever is free]
+    #[arg(long, env = "HANDSEL_PARTITIONS", value_name = "LIST", value_parser = partitions)]
+    partitions: Option<BTreeSet<i32>>,
+}
+
+/// For which contexts a role works.
+#[derive(Args, Clone, Debug)]
+struct Contexts {
+    /// Work for these contexts only. [default: all]
+    #[arg(long, env = "HANDSEL_CONTEXTS", value_name = "NAME,…", value_delimiter = ',')]
+    contexts: Option<Vec<Context>>,
+}
+
+impl Contexts {
+    fn chosen(&self) -> Vec<Context> {
+        self.contexts.clone().unwrap_or_else(|| Context::ALL.to_vec())
+    }
+}
+
+impl CommandApi {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let mut roles = vec![Role::CommandApi];
+        // The relay belongs where the appender is: it is handed over what was just committed.
+        if !self.without_relay {
+            roles.push(Role::Relay);
+        }
+        alone("command-api", &self.server, &self.contexts.chosen(), plan(roles, &self.server.http)).await
+    }
+}
+
+impl QueryApi {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        alone("query-api", &self.server, &Context::ALL, plan(vec![Role::QueryApi], &self.server.http)).await
+    }
+}
+
+impl Relay {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        alone("relay", &self.server, &self.contexts.chosen(), plan(vec![Role::Relay], &self.server.http)).await
+    }
+}
+
+impl Projector {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let plan = Plan {
+            only: self.only.clone(),
+            partitions: self.partitions.clone(),
+            ..plan(vec![Role::Projector], &self.server.http)
+        };
+        alone("projector", &self.server, &Context::ALL, plan).await
+    }
+}
+
+fn plan(roles: Vec<Role>, http: &HttpSettings) -> Plan {
+    Plan { roles, full_topics: false, only: None, partitions: None, http: http.clone() }
+}
+
+async fn alone(
+    service: &'static str,
+    server: &ServerSettings,
+    contexts: &[Context],
+    plan: Plan,
+) -> anyhow::Result<ExitCode> {
+    let _telemetry = telemetry::init(service, env!("CARGO_PKG_VERSION"), LogTo::Stdout)?;
+    let shutdown = Shutdown::on_signals()?;
+    let settings: Settings = server.common.clone();
+    let needs_kafka = plan.roles.iter().any(|role| role.needs_kafka());
+    let sockets = Sockets::open(&server.http, plan.roles.iter().any(|role| role.answers_http())).await?;
+    let instance = Instance::given(settings, needs_kafka)?;
+    let spine = Spine::open(&instance, contexts).await?;
+    roles::start(&instance, &spine, plan, sockets, shutdown).await?.run(DRAIN_MAX).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn partitions(text: &str) -> Result<BTreeSet<i32>, String> {
+    let bad = |_| format!("`{text}` is no list of partitions; write for example 0-2 or 1,4");
+    let mut chosen = BTreeSet::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        chosen.extend(first.trim().parse::<i32>().map_err(bad)?..=last.trim().parse::<i32>().map_err(bad)?);
+    }
+    Ok(chosen)
+}

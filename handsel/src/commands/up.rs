@@ -1,0 +1,146 @@
+//! `handsel up`: everything in one process.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use event_schemas::Context;
+use platform::settings::HttpSettings;
+use platform::shutdown::{DRAIN_MAX, Shutdown};
+use platform::telemetry::{self, LogTo};
+
+use crate::instance::{Instance, Running};
+use crate::roles::{self, Plan, Role};
+use crate::settings::ServerSettings;
+use crate::spine::Spine;
+use crate::{migrate, output};
+
+/// From so many events on, an embedded broker that keeps everything in memory is the wrong one.
+const EMBEDDED_BROKER_EVENTS_MAX: i64 = 1_000_000;
+const BROKER_LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Starts every role in one process and prints where it is.
+///
+/// Postgres and a Kafka-speaking broker come along unless DATABASE_URL and KAFKA_BROKERS name others. Everything that
+/// must survive lies in the data folder. SIGTERM or Ctrl-C drains and ends it.
+#[derive(Args, Clone, Debug)]
+pub struct Up {
+    #[command(flatten)]
+    server: ServerSettings,
+
+    /// Fill the topics of the embedded broker from the first event on after each start. Without it they begin at the
+    /// newest event, and views read what they lack from the stores.
+    #[arg(long, env = "HANDSEL_FULL_TOPICS")]
+    full_topics: bool,
+}
+
+impl Up {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let _telemetry = telemetry::init("handsel", env!("CARGO_PKG_VERSION"), LogTo::Stderr)?;
+        let shutdown = Shutdown::on_signals()?;
+        // A port in use is the most frequent trouble: it is found before anything is started.
+        let sockets = roles::Sockets::open(&self.server.http, true).await?;
+        let (instance, mut servers) = tokio::select! {
+            started = Instance::start(self.server.common.clone()) => started?,
+            () = shutdown.begun() => return Ok(ExitCode::SUCCESS),
+        };
+        let ended = tokio::select! {
+            ended = self.run_on(&instance, sockets, shutdown) => ended,
+            error = servers.ended() => Err(error),
+        };
+        ended.and(servers.stop().await).map(|()| ExitCode::SUCCESS)
+    }
+
+    async fn run_on(&self, instance: &Instance, sockets: roles::Sockets, shutdown: Shutdown) -> anyhow::Result<()> {
+        migrate::databases(&instance.urls).await?;
+        migrate::topics(instance).await?;
+        let spine = Spine::open(instance, &Context::ALL).await?;
+        let plan = Plan {
+            roles: Role::ALL.to_vec(),
+            full_topics: self.full_topics,
+            only: None,
+            partitions: None,
+            http: self.server.http.clone(),
+        };
+        let note = running(instance, &sockets, &self.server.http);
+        let _note = note.write(&instance.settings.data.directory())?;
+        let started = roles::start(instance, &spine, plan, sockets, shutdown.clone()).await?;
+        if !shutdown.has_begun() {
+            announce(instance, &note)?;
+        }
+        if instance.embedded_broker {
+            tokio::spawn(watch_broker(spine, shutdown));
+        }
+        started.run(DRAIN_MAX).await
+    }
+}
+
+fn running(instance: &Instance, sockets: &roles::Sockets, http: &HttpSettings) -> Running {
+    // What listens everywhere is reached through loopback here.
+    let host = if http.host.is_unspecified() { "127.0.0.1".to_owned() } else { http.host.to_string() };
+    let url = |port: u16| format!("http://{host}:{port}");
+    Running {
+        pid: std::process::id(),
+        url: url(sockets.api_port()),
+        admin_url: url(sockets.admin_port()),
+        database_url: instance.database_url().expose().to_owned(),
+        kafka_brokers: instance.kafka.brokers.clone(),
+        embedded_broker: instance.embedded_broker,
+    }
+}
+
+/// What somebody who starts this for the first time wants to know.
+fn announce(instance: &Instance, note: &Running) -> anyhow::Result<()> {
+    let Running { url, admin_url, .. } = note;
+    let folder = instance.settings.data.directory();
+    let kafka = instance.kafka.brokers.as_deref().unwrap_or_default();
+    let forgets = if instance.embedded_broker { " (embedded: in memory, forgets at exit)" } else { "" };
+    let postgres = if instance.settings.database.url()?.is_some() {
+        "as DATABASE_URL says"
+    } else {
+        "embedded, in the data folder"
+    };
+    output::line(format!(
+        "Handsel is up.
+
+  API       {url}/v1        documentation: {url}/docs
+  Admin     {admin_url}/readyz?verbose        metrics: {admin_url}/metrics
+  Kafka     {kafka}{forgets}
+  Postgres  {postgres}
+  Data      {}
+
+Try:
+  curl {url}/v1/sales/summary
+  curl -X POST {url}/v1/accounts -H 'content-type: application/json' -H 'idempotency-key: \"{}\"' \\
+       -d '{{\"name\":\"Ana\",\"email\":\"ana@example.org\"}}'
+  curl '{url}/v1/events?limit=5'
+",
+        folder.display(),
+        uuid::Uuid::new_v4(),
+    ))
+}
+
+async fn watch_broker(spine: Spine, shutdown: Shutdown) {
+    loop {
+        let mut events = 0;
+        for store in spine.stores.values() {
+            events += store.reader().head().await.map_or(0, |head| head.position.get());
+        }
+        if events >= EMBEDDED_BROKER_EVENTS_MAX {
+            tracing::warn!(
+                events,
+                "{events} events are stored: the embedded broker keeps topics in memory and forgets them at exit. \
+                 It is time for a Kafka of its own: set KAFKA_BROKERS"
+            );
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(BROKER_LOOK_EVERY) => {}
+            () = shutdown.begun() => return,
+        }
+    }
+}

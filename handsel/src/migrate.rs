@@ -1,0 +1,49 @@
+//! Brings every schema of an instance up to date.
+
+use anyhow::Context as _;
+use event_schemas::{Context, PARTITIONS};
+use event_store::keys::KeyRing;
+use event_store::{Store, StoreConfig};
+use platform::postgres::{PoolSettings, pool};
+
+use crate::instance::{Instance, Urls};
+
+/// The settings of one context's store.
+#[must_use]
+pub fn store_config(urls: &Urls, context: Context) -> StoreConfig {
+    let mut config = StoreConfig::new(context.name(), urls.stores[&context].expose());
+    config.partitions = PARTITIONS;
+    config
+}
+
+/// Migrates keys, stores and read models. Several processes may do so at once.
+///
+/// # Errors
+/// If a database is away, refuses, or was migrated by a newer version of the program.
+pub async fn databases(urls: &Urls) -> anyhow::Result<()> {
+    KeyRing::migrate(urls.keys.expose()).await.context("migrating the keys")?;
+    for context in Context::ALL {
+        Store::migrate(&store_config(urls, context))
+            .await
+            .with_context(|| format!("migrating the store `{context}`"))?;
+    }
+    let views = pool(&urls.views, &PoolSettings::new("handsel migrate").connections_max(2)).await?;
+    projectors::migrate(&views).await?;
+    views.close().await;
+    Ok(())
+}
+
+/// Declares the topics, if there is a Kafka. Returns what had to be done.
+///
+/// # Errors
+/// If the brokers are away or a topic has another shape.
+pub async fn topics(instance: &Instance) -> anyhow::Result<String> {
+    if instance.kafka.brokers.is_none() {
+        return Ok(String::new());
+    }
+    let config = platform::kafka::client_config(&instance.kafka)?;
+    let declared = instance.settings.topics.declared();
+    let plan = platform::kafka::topics::plan(&config, &declared).await?;
+    platform::kafka::topics::apply(&config, &plan).await?;
+    Ok(plan.to_string())
+}

@@ -1,0 +1,67 @@
+//! The roles that answer HTTP, on one listener: in `up` the two routers are one.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use domain::identity::Account;
+use domain::orders::Order;
+use event_schemas::{Context, upcasters};
+use platform::http::{EdgeSettings, docs, edge};
+use platform::shutdown::Parts;
+use tokio::net::TcpListener;
+
+use super::{Process, Role};
+
+/// An aggregate with so many events more than its snapshot gets a new one.
+const SNAPSHOT_EVERY_EVENTS: i64 = 100;
+
+/// Serves what the process has roles for, until the end begins; requests under way are answered.
+pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Parts) -> anyhow::Result<()> {
+    let routes = routes(process)?;
+    let shutdown = process.shutdown.clone();
+    // Small answers must not wait for an acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    parts.spawn("http", async move {
+        let end = shutdown.clone();
+        axum::serve(listener, routes).with_graceful_shutdown(async move { end.begun().await }).await?;
+        Ok(())
+    });
+    Ok(())
+}
+
+/// The documentation describes what this process answers, so a role alone describes its own part.
+fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
+    let (mut routes, mut described) = (Router::new(), Vec::new());
+    if process.plan.has(Role::CommandApi) {
+        routes = routes.merge(command_api::router(commands(process)));
+        described.push(command_api::openapi());
+    }
+    if process.plan.has(Role::QueryApi) {
+        let (views, tokens) = (process.spine.views.clone(), process.spine.tokens.clone());
+        routes = routes.merge(query_api::router(query_api::App { views, tokens, progress: process.progress.clone() }));
+        described.push(query_api::openapi());
+    }
+    let document = docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described);
+    let timeout = Duration::from_millis(process.plan.http.request_timeout_ms);
+    Ok(edge(routes.merge(docs::routes(&document)?), EdgeSettings { timeout }))
+}
+
+/// The commands of the contexts whose stores this process has.
+fn commands(process: &Process<'_>) -> command_api::Api {
+    let spine = process.spine;
+    let identity = spine.stores.get(&Context::Identity).map(|store| command_api::identity::Commands {
+        accounts: store
+            .commands::<Account>((), upcasters(Context::Identity))
+            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Account>()),
+        keys: spine.keys.clone(),
+    });
+    // An order has one event: there is nothing to make a snapshot of.
+    let orders = spine
+        .stores
+        .get(&Context::Orders)
+        .map(|store| command_api::orders::Commands { orders: store.commands::<Order>((), upcasters(Context::Orders)) });
+    command_api::Api { tokens: spine.tokens.clone(), identity, orders }
+}
