@@ -1,0 +1,6 @@
+//! The API as a client meets it: commands in, views out, and a problem for everything that is wrong.
+
+mod journeys;
+mod malformed;
+mod openapi;
+pub(crate) mod world;

@@ -1,0 +1,128 @@
+//! Both APIs on a port of their own, over stores and views of their own.
+
+use domain::identity::Account;
+use domain::orders::Order;
+use event_schemas::{Context, upcasters};
+use event_store::keys::{KeyRing, MasterKey};
+use event_store::{Store, StoreConfig};
+use platform::http::{EdgeSettings, docs, edge};
+use platform::progress::Progress;
+use platform::settings::Secret;
+use platform::token::TokenKey;
+use projectors::{Config, Stores};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+use sqlx::PgPool;
+use tests::{TestDatabase, database};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use utoipa::openapi::OpenApi;
+
+pub(crate) const ACCOUNT: &str = "018f4e7a-0000-7000-8000-000000000001";
+pub(crate) const KEY: &str = "7d444840-9dc0-4ad1-b245-5ffdce74fad2";
+
+/// The program's two APIs and what they stand on.
+pub(crate) struct Api {
+    pub(crate) database: TestDatabase,
+    pub(crate) keys: KeyRing,
+    pub(crate) stores: Stores,
+    base: String,
+    client: Client,
+    _stop: DropGuard,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+/// What both APIs say of themselves.
+pub(crate) fn document() -> OpenApi {
+    docs::merged("Handsel", env!("CARGO_PKG_VERSION"), [command_api::openapi(), query_api::openapi()])
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let database = database().await;
+        let views = PgPool::connect(database.url()).await.unwrap();
+        let keys = KeyRing::connect(views.clone(), MasterKey::random()).await.unwrap();
+        let (identity, orders) = (open(&database, Context::Identity).await, open(&database, Context::Orders).await);
+        let (progress, stop, tokens) = (Progress::default(), CancellationToken::new(), TokenKey::new([7; 32]));
+        let readers = [(Context::Identity, identity.reader()), (Context::Orders, orders.reader())];
+        let config = Config {
+            topics: Default::default(),
+            views_url: Secret::new(database.url()),
+            kafka: None,
+            embedded_broker: false,
+            partitions: None,
+            only: None,
+        };
+        let stores = Stores::new(readers);
+        tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
+        let accounts = identity.commands::<Account>((), upcasters(Context::Identity));
+        let orders = orders.commands::<Order>((), upcasters(Context::Orders));
+        let commands = command_api::router(command_api::Api {
+            tokens: tokens.clone(),
+            identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
+            orders: Some(command_api::orders::Commands { orders }),
+        });
+        let queries = query_api::router(query_api::App { views, progress, tokens });
+        let routes = commands.merge(queries).merge(docs::routes(&document()).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let end = stop.clone();
+        let serving = axum::serve(listener, edge(routes, EdgeSettings::default()));
+        tokio::spawn(serving.with_graceful_shutdown(async move { end.cancelled().await }).into_future());
+        Self { database, keys, stores, base, client: Client::new(), _stop: stop.drop_guard() }
+    }
+
+    /// Sends what is said, and nothing else: `headers` are lines such as `If-Match: "1"`.
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[&str], body: impl Into<Vec<u8>>) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).body(body.into());
+        for line in headers {
+            let (name, value) = line.split_once(": ").unwrap();
+            request = request.header(name, value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
+        Answer { status, headers, body }
+    }
+
+    pub(crate) async fn post(&self, path: &str, headers: &[&str], body: &Value) -> Answer {
+        let headers = [headers, &["content-type: application/json"]].concat();
+        self.send(Method::POST, path, &headers, body.to_string()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, headers: &[&str]) -> Answer {
+        self.send(Method::GET, path, headers, vec![]).await
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("{name} in {self:?}")).to_str().unwrap()
+    }
+
+    /// The header with which the next request sees what this one did.
+    #[track_caller]
+    pub(crate) fn token(&self) -> String {
+        format!("Consistency-Token: {}", self.header("consistency-token"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        self
+    }
+}
+
+async fn open(database: &TestDatabase, context: Context) -> Store {
+    Store::open(StoreConfig::new(context.name(), database.url())).await.unwrap()
+}

@@ -1,0 +1,123 @@
+//! What is stored is what was decided: chain, snapshots, reading in bulk, refusal of change.
+
+use envelope::Position;
+use event_store::StoreError;
+use sqlx::Row as _;
+
+use super::jar::{Jar, drop_coin};
+use super::{Fixture, ask, verified};
+
+async fn with_events(count: i64) -> Fixture {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    for n in 0..count {
+        jars.execute(&format!("jar {}", n % 3), drop_coin(), ask()).await.expect("it is accepted");
+    }
+    fixture
+}
+
+#[tokio::test]
+async fn an_auditor_computes_the_same_chain_in_sql() {
+    let fixture = with_events(12).await;
+    let differing: i64 = sqlx::query_scalar(
+        "select count(*) from (
+             select e, chain, lag(chain, 1, (select sha256(uuid_send(history)) from store))
+                       over (order by position) as before
+               from events e) as walked
+          where chain <> chain_after(before, e)",
+    )
+    .fetch_one(&fixture.auditor().await)
+    .await
+    .expect("the functions are there");
+    assert_eq!(differing, 0);
+    assert_eq!(verified(&fixture.store).await.events, 12);
+}
+
+#[tokio::test]
+async fn facts_cannot_be_changed() {
+    let fixture = with_events(1).await;
+    let auditor = fixture.auditor().await;
+    for change in ["update events set payload = '{}'", "delete from events", "truncate events"] {
+        let refused = sqlx::raw_sql(change).execute(&auditor).await.expect_err("events are facts");
+        assert!(refused.to_string().contains("never changed"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_change_is_found_and_located() {
+    let changes = [
+        ("update events set payload = '{\"coins\":1000000,\"note\":\"mine\"}' where position = 4", 4),
+        ("update events set recorded_at = recorded_at + interval '1 us' where position = 5", 5),
+        ("delete from events where position = 6", 7),
+        ("delete from events where position <= 2", 3),
+        ("update events set position = position + 1000 where position = 7", 8),
+        ("update events set chain = sha256(chain) where position = 9", 9),
+    ];
+    for (change, position) in changes {
+        let fixture = with_events(12).await;
+        let auditor = fixture.auditor().await;
+        let tampered = format!("alter table events disable trigger all; {change}");
+        sqlx::raw_sql(&tampered).execute(&auditor).await.expect("an intruder can do anything");
+        let report = event_store::verify::store(&fixture.store.reader(), |_, _| {}).await.expect("it walks");
+        assert_eq!(report.violations.first().map(|found| found.position), Some(Position(position)), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn bulk_and_page_read_the_same() {
+    let fixture = with_events(25).await;
+    let reader = fixture.store.reader();
+    let paged = reader.after(Position(5), 15).await.expect("it reads");
+    let mut copied = Vec::new();
+    let take = |event| {
+        copied.push(event);
+        Ok::<_, StoreError>(())
+    };
+    reader.range_copy(Position(5), Position(20), take).await.expect("it copies");
+    assert_eq!(copied, paged);
+    assert_eq!(paged.first().map(|event| event.position), Some(Position(6)));
+    assert_eq!(paged.len(), 15);
+}
+
+#[tokio::test]
+async fn snapshots_are_a_cache_and_never_the_truth() {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]).with_snapshots(10, "jar 1");
+    for _ in 0..35 {
+        jars.execute("a", drop_coin(), ask()).await.expect("it is accepted");
+    }
+    let auditor = fixture.auditor().await;
+    let at = || async {
+        let row = sqlx::query("select sequence, state::text from snapshots").fetch_optional(&auditor).await;
+        row.expect("it answers").map(|row| (row.get::<i64, _>(0), row.get::<String, _>(1)))
+    };
+    tests::until("the snapshot of 30 is kept", tests::ETA_MAX, || async {
+        at().await == Some((30, r#"{"coins":30,"sealed":false}"#.to_owned()))
+    })
+    .await;
+    // A snapshot that is used shows: this one lies about the coins.
+    let set = |sql: &'static str| sqlx::raw_sql(sql).execute(&auditor);
+    set("update snapshots set state = '{\"coins\":1030,\"sealed\":false}'").await.expect("it is only a cache");
+    assert_eq!(jars.load("a").await.expect("it loads").1.coins, 1_035);
+    let reshaped = fixture.store.commands::<Jar>((), vec![]).with_snapshots(10, "jar 2");
+    assert_eq!(reshaped.load("a").await.expect("it loads").1.coins, 35);
+    set("update snapshots set event_id = gen_random_uuid()").await.expect("it is only a cache");
+    assert_eq!(jars.load("a").await.expect("it loads").1.coins, 35);
+}
+
+/// A known key is a matter of the one round trip; it must not send the batch into the slow path.
+#[tokio::test]
+async fn the_append_function_itself_gives_the_answers_that_are_sought() {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    jars.execute("a", drop_coin(), ask().with_key(super::key("k", 1))).await.expect("it is accepted");
+    let row = sqlx::query(
+        "select a.appended, a.stored -> 0 ->> 'key' from newest() n, append(0, n.position, n.chain,
+             '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+             array['tester'], array['k']) a",
+    )
+    .fetch_one(&fixture.auditor().await)
+    .await
+    .expect("the function is there");
+    assert_eq!((row.get::<bool, _>(0), row.get::<Option<&str>, _>(1)), (true, Some("k")));
+}

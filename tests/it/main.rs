@@ -1,0 +1,20 @@
+//! The system as a user meets it.
+
+#![expect(clippy::unwrap_used, reason = "all of this is tests; clippy knows only functions marked as such")]
+
+mod api;
+mod architecture;
+mod embedded;
+mod event_store;
+mod identity;
+mod journeys;
+mod keys;
+mod orders;
+mod program;
+mod projectors;
+mod relay;
+mod telemetry;
+mod verify;
+
+/// The program, built with these tests.
+const EXE: &str = env!("CARGO_BIN_EXE_handsel-under-test");

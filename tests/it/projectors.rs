@@ -1,0 +1,8 @@
+//! Read models on a real Postgres: what they show, and that they show it whatever happens to the topic or the runner.
+
+mod feeding;
+mod parking;
+mod read_models;
+mod rebuilding;
+mod running;
+mod world;

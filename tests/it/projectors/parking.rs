@@ -1,0 +1,71 @@
+//! Events that cannot be applied wait aside, with what follows in their aggregate, and nothing else waits for them.
+
+use event_schemas::Context;
+use projectors::parked::{self, Freed};
+
+use super::world::{Given, World, broken_order, order, order_id, registered, renamed};
+
+#[tokio::test]
+async fn a_broken_event_parks_and_the_others_are_shown() {
+    let world = World::new().await;
+    world.append(Context::Orders, &[order(1), broken_order(2), order(3)]).await;
+    let running = world.run();
+    world.settled().await;
+    assert_eq!(world.count("read.orders").await, 2);
+    let listed = parked::list(&world.views, Some("orders")).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].aggregate_id, order_id(2).to_string());
+    assert!(listed[0].reason.contains("OrderImported"), "{}", listed[0].reason);
+    assert_eq!(world.count("read.audit_log").await, 3);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_follows_in_the_aggregate_waits_behind_it_and_is_freed_in_order() {
+    let world = World::new().await;
+    let first = registered(&world.keys, 1, "Ana").await;
+    let broken = Given { event_type: "AccountPainted".to_owned(), ..renamed(&world.keys, 1, 2, "Blue").await };
+    world.append(Context::Identity, &[first, broken.clone()]).await;
+    let running = world.run();
+    world.settled().await;
+    world.append(Context::Identity, &[renamed(&world.keys, 1, 3, "Anna").await]).await;
+    world.settled().await;
+    assert_eq!(world.count("read.parked where projection = 'accounts'").await, 2);
+    assert_eq!(world.count("read.accounts where name = 'Ana'").await, 1);
+
+    let retried = parked::retry(&world.views, &world.stores, Some(&world.keys), "accounts").await.unwrap();
+    assert_eq!(retried, Freed { freed: 0, parked: 2 });
+    let why = ("it was written by mistake", "test");
+    let skipped =
+        parked::skip(&world.views, &world.stores, Some(&world.keys), "accounts", broken.event_id, why).await.unwrap();
+    assert_eq!(skipped, Freed { freed: 2, parked: 0 });
+    assert_eq!(world.count("read.accounts where name = 'Anna' and version = 3").await, 1);
+
+    world.append(Context::Identity, &[renamed(&world.keys, 1, 4, "Annie").await]).await;
+    world.settled().await;
+    assert_eq!(world.count("read.accounts where name = 'Annie'").await, 1);
+    let rebuilt =
+        projectors::rebuild("accounts", &world.url(), world.stores.clone(), Some(world.keys.clone()), false).await;
+    assert!(rebuilt.unwrap().shown, "a skip holds in rebuilds");
+    assert_eq!(world.count("read.parked where projection = 'accounts'").await, 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_constraint_of_the_view_parks_the_event_too() {
+    let world = World::new().await;
+    sqlx::raw_sql("alter table read.orders_v1 add check (amount_minor < 1000000)").execute(&world.views).await.unwrap();
+    let dear = super::world::imported(2, "USD", 2_000_000);
+    world.append(Context::Orders, &[order(1), dear, order(3)]).await;
+    let running = world.run();
+    world.settled().await;
+    assert_eq!(world.count("read.orders").await, 2);
+    sqlx::raw_sql("alter table read.orders_v1 drop constraint orders_v1_amount_minor_check")
+        .execute(&world.views)
+        .await
+        .unwrap();
+    let retried = parked::retry(&world.views, &world.stores, None, "orders").await.unwrap();
+    assert_eq!(retried, Freed { freed: 1, parked: 0 });
+    assert_eq!(world.count("read.orders").await, 3);
+    running.stop().await;
+}
