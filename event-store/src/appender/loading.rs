@@ -18,6 +18,9 @@ use crate::codec::State;
 pub(crate) type LoadedStreams = Vec<(StreamId, Result<Loaded, Rejection>)>;
 
 /// A snapshot is used only if the store has the event it stands at, and its shape is that of today's state.
+///
+/// Each `offset 0` keeps the planner from turning the look-up by key into a join: on a table whose statistics are older
+/// than its rows, as after an import, it takes a hash join that reads the whole store for every batch.
 const LOAD: &str = "
     with wanted as (
         select * from unnest($1::text[], $2::text[], $3::text[]) with ordinality
@@ -25,10 +28,12 @@ const LOAD: &str = "
     ), usable as (
         select w.n, s.sequence, e.position, s.state::text as state
           from wanted w
-          join snapshots s on s.aggregate_type = w.aggregate_type and s.aggregate_id = w.aggregate_id
-                          and s.shape = w.shape
-          join events e on e.aggregate_type = s.aggregate_type and e.aggregate_id = s.aggregate_id
-                       and e.sequence = s.sequence and e.event_id = s.event_id
+          join lateral (select * from snapshots s
+                         where s.aggregate_type = w.aggregate_type and s.aggregate_id = w.aggregate_id
+                           and s.shape = w.shape offset 0) s on true
+          join lateral (select e.position from events e
+                         where e.aggregate_type = s.aggregate_type and e.aggregate_id = s.aggregate_id
+                           and e.sequence = s.sequence and e.event_id = s.event_id offset 0) e on true
     )
     select e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_id, e.event_type, e.event_version,
            e.payload::text as payload, e.metadata::text as metadata, e.recorded_at, e.chain,
@@ -37,7 +42,7 @@ const LOAD: &str = "
       left join usable u on u.n = w.n
       join lateral (select * from events e
                      where e.aggregate_type = w.aggregate_type and e.aggregate_id = w.aggregate_id
-                       and e.sequence > coalesce(u.sequence, 0)) e on true
+                       and e.sequence > coalesce(u.sequence, 0) offset 0) e on true
     union all
     select u.position, '', '', u.sequence, null, '', '', '', '', null, null, u.n, u.state
       from usable u

@@ -6,6 +6,7 @@ use sqlx::Row as _;
 
 use super::jar::{Jar, drop_coin};
 use super::{Fixture, ask, verified};
+use tests::{ETA_MAX, until};
 
 async fn with_events(count: i64) -> Fixture {
     let fixture = Fixture::new().await;
@@ -120,4 +121,33 @@ async fn the_append_function_itself_gives_the_answers_that_are_sought() {
     .await
     .expect("the function is there");
     assert_eq!((row.get::<bool, _>(0), row.get::<Option<&str>, _>(1)), (true, Some("k")));
+}
+
+/// The planner knows a young table only by what it was when it was last looked at.
+#[tokio::test]
+async fn looking_up_aggregates_never_reads_the_whole_store() {
+    const JARS: usize = 3_000;
+    const AT_ONCE: usize = 50;
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    for first in (0..JARS).step_by(AT_ONCE) {
+        let names: Vec<_> = (first..first + AT_ONCE).map(|n| format!("jar {n}")).collect();
+        let dropped = names.iter().map(|name| jars.execute(name, drop_coin(), ask()));
+        futures::future::try_join_all(dropped).await.expect("they are accepted");
+    }
+    let auditor = fixture.auditor().await;
+    let Fixture { database, store } = fixture;
+    drop((jars, store));
+    // What a connection counted is told at its end at the latest.
+    let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+                     and backend_type = 'client backend'";
+    until("the store's connections end", ETA_MAX, || async {
+        sqlx::query_scalar::<_, i64>(others).fetch_one(&auditor).await.expect("the server answers") == 0
+    })
+    .await;
+    let counted = "select seq_scan, seq_tup_read from pg_stat_user_tables where relname = 'events'";
+    let row = sqlx::query(counted).fetch_one(&auditor).await.expect("the server counts");
+    let (scans, read): (i64, i64) = (row.get(0), row.get(1));
+    assert!(read < JARS as i64, "{read} events were read in {scans} walks through all that there are");
+    drop(database);
 }
