@@ -1,10 +1,17 @@
 //! Where the batches of each partition stand and where its log begins: what the embedded broker's storage does not
-//! remember itself.
+//! remember itself. And the newest batches once more, because the storage lists a whole partition to find one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tansu_storage::Topition;
+use bytes::Bytes;
+use tansu_sans_io::record::deflated::Batch;
+use tansu_storage::{OffsetStage, Topition};
+
+/// So much of the end of a partition is held ready for readers that keep up.
+const TAIL_BYTES_MAX: usize = 1 << 20;
+/// The bit of a batch's attributes that says that it belongs to a transaction.
+const TRANSACTIONAL: i16 = 1 << 4;
 
 /// The partitions that exist.
 #[derive(Debug, Default)]
@@ -16,15 +23,32 @@ pub(super) struct Log {
     /// By the offset of its first record, the offset that follows its last.
     batches: BTreeMap<i64, i64>,
     begins: i64,
+    end: i64,
+    tail: Tail,
+    /// What the storage said of this partition, until something is written.
+    stage: Option<OffsetStage>,
+    writes: u64,
+}
+
+/// The newest batches without a hole, by the offset of their first record.
+#[derive(Debug, Default)]
+struct Tail {
+    batches: BTreeMap<i64, Batch>,
+    end: i64,
+    bytes: usize,
+    /// Whether a record may be read depends on its transaction, which only the storage knows.
+    transactional: bool,
 }
 
 /// Where to read so that a record is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// From here on.
+    /// In the storage, from here on.
     At(i64),
-    /// Inside the batch that begins here.
+    /// In the storage, inside the batch that begins here.
     Inside(i64),
+    /// These are the batches; none at the end of the log.
+    Ready(Vec<Batch>),
 }
 
 impl Logs {
@@ -41,6 +65,13 @@ impl Logs {
         let log = logs.get(usize::try_from(partition.partition()).ok()?)?;
         Some(log.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// A transaction has begun or ended: what was said of any partition may no longer be so.
+    pub(super) fn forget_stages(&self) {
+        for log in self.0.values().flatten() {
+            log.lock().unwrap_or_else(PoisonError::into_inner).written();
+        }
+    }
 }
 
 impl Log {
@@ -48,8 +79,13 @@ impl Log {
         self.begins
     }
 
-    pub(super) fn take(&mut self, first: i64, records: i64) {
-        self.batches.insert(first, first + records);
+    /// Takes what was written at `first`, several writers in whatever order they come.
+    pub(super) fn take(&mut self, first: i64, batch: Batch) {
+        let end = first + records(&batch);
+        self.batches.insert(first, end);
+        self.tail.take(first, batch);
+        self.end = self.end.max(end);
+        self.written();
     }
 
     /// Forgets what lies before an offset.
@@ -59,11 +95,80 @@ impl Log {
         self.begins
     }
 
-    pub(super) fn start(&self, offset: i64) -> Start {
+    /// Where to find at most so many bytes from an offset on, but one batch at least.
+    pub(super) fn start(&self, offset: i64, bytes_max: usize) -> Start {
         let offset = offset.max(self.begins);
+        if offset == self.end {
+            return Start::Ready(vec![]);
+        }
         match self.batches.range(..=offset).next_back() {
             Some((first, end)) if *first < offset && offset < *end => Start::Inside(*first),
-            _ => Start::At(offset),
+            _ => self.tail.from(offset, bytes_max).map_or(Start::At(offset), Start::Ready),
         }
     }
+
+    /// What the storage said, if nothing was written since.
+    pub(super) fn stage(&self) -> Option<OffsetStage> {
+        self.stage
+    }
+
+    /// Changes with every write.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// Keeps what the storage said when `writes` was read.
+    pub(super) fn keep_stage(&mut self, stage: OffsetStage, writes: u64) {
+        if self.writes == writes {
+            self.stage = Some(stage);
+        }
+    }
+
+    fn written(&mut self) {
+        self.writes += 1;
+        self.stage = None;
+    }
 }
+
+impl Tail {
+    fn take(&mut self, first: i64, batch: Batch) {
+        self.transactional |= batch.attributes & TRANSACTIONAL != 0;
+        if first != self.end || self.transactional {
+            // A hole: what follows it is another tail.
+            self.batches.clear();
+            self.bytes = 0;
+        }
+        if self.transactional {
+            return;
+        }
+        self.end = first + records(&batch);
+        self.bytes += batch.record_data.len();
+        // Its own bytes: those of the request would keep the whole of it.
+        let record_data = Bytes::copy_from_slice(&batch.record_data);
+        self.batches.insert(first, Batch { base_offset: first, record_data, ..batch });
+        while self.bytes > TAIL_BYTES_MAX
+            && self.batches.len() > 1
+            && let Some((_, oldest)) = self.batches.pop_first()
+        {
+            self.bytes -= oldest.record_data.len();
+        }
+    }
+
+    fn from(&self, offset: i64, bytes_max: usize) -> Option<Vec<Batch>> {
+        self.batches.get(&offset)?;
+        let mut bytes = 0;
+        let wanted = self.batches.range(offset..).take_while(|(_, batch)| {
+            let enough = bytes > bytes_max;
+            bytes += batch.record_data.len();
+            !enough
+        });
+        Some(wanted.map(|(_, batch)| batch.clone()).collect())
+    }
+}
+
+fn records(batch: &Batch) -> i64 {
+    i64::from(batch.last_offset_delta) + 1
+}
+
+#[cfg(test)]
+mod tests;

@@ -138,10 +138,9 @@ impl Storage for Memory {
         if logs.of(partition).is_none() {
             return Err(Error::Api(ErrorCode::UnknownTopicOrPartition));
         }
-        let records = i64::from(batch.last_offset_delta) + 1;
-        let first = self.inner.produce(transaction, partition, batch).await?;
+        let first = self.inner.produce(transaction, partition, batch.clone()).await?;
         if let Some(mut log) = logs.of(partition) {
-            log.take(first, records);
+            log.take(first, batch);
         }
         Ok(first)
     }
@@ -154,8 +153,10 @@ impl Storage for Memory {
         max_bytes: u32,
         isolation: IsolationLevel,
     ) -> Result<Vec<deflated::Batch>> {
-        let start = self.logs.read().await.of(partition).map_or(Start::At(offset), |log| log.start(offset));
+        let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        let start = self.logs.read().await.of(partition).map_or(Start::At(offset), |log| log.start(offset, bytes));
         match start {
+            Start::Ready(batches) => Ok(batches),
             Start::At(offset) => self.inner.fetch(partition, offset, min_bytes, max_bytes, isolation).await,
             Start::Inside(first) => {
                 // The one batch alone: whoever asks counts records to find where to go on.
@@ -177,6 +178,31 @@ impl Storage for Memory {
         Ok(answers)
     }
 
+    /// The storage reads it out of JSON each time, and every fetch asks for it.
+    async fn offset_stage(&self, partition: &Topition) -> Result<OffsetStage> {
+        let known = self.logs.read().await.of(partition).map(|log| (log.stage(), log.writes()));
+        if let Some((Some(stage), _)) = known {
+            return Ok(stage);
+        }
+        let stage = self.inner.offset_stage(partition).await?;
+        if let (Some((_, writes)), Some(mut log)) = (known, self.logs.read().await.of(partition)) {
+            log.keep_stage(stage, writes);
+        }
+        Ok(stage)
+    }
+
+    async fn txn_add_partitions(&self, partitions: TxnAddPartitionsRequest) -> Result<TxnAddPartitionsResponse> {
+        let answer = self.inner.txn_add_partitions(partitions).await;
+        self.logs.read().await.forget_stages();
+        answer
+    }
+
+    async fn txn_end(&self, transaction: &str, producer: i64, epoch: i16, committed: bool) -> Result<ErrorCode> {
+        let answer = self.inner.txn_end(transaction, producer, epoch, committed).await;
+        self.logs.read().await.forget_stages();
+        answer
+    }
+
     // From here on the storage is right as it is.
 
     async fn register_broker(&self, registration: BrokerRegistrationRequest) -> Result<()> {
@@ -189,10 +215,6 @@ impl Storage for Memory {
 
     async fn brokers(&self) -> Result<Vec<DescribeClusterBroker>> {
         self.inner.brokers().await
-    }
-
-    async fn offset_stage(&self, partition: &Topition) -> Result<OffsetStage> {
-        self.inner.offset_stage(partition).await
     }
 
     async fn offset_commit(
@@ -291,16 +313,8 @@ impl Storage for Memory {
         self.inner.txn_add_offsets(transaction, producer, epoch, group).await
     }
 
-    async fn txn_add_partitions(&self, partitions: TxnAddPartitionsRequest) -> Result<TxnAddPartitionsResponse> {
-        self.inner.txn_add_partitions(partitions).await
-    }
-
     async fn txn_offset_commit(&self, offsets: TxnOffsetCommitRequest) -> Result<Vec<TxnOffsetCommitResponseTopic>> {
         self.inner.txn_offset_commit(offsets).await
-    }
-
-    async fn txn_end(&self, transaction: &str, producer: i64, epoch: i16, committed: bool) -> Result<ErrorCode> {
-        self.inner.txn_end(transaction, producer, epoch, committed).await
     }
 
     async fn maintain(&self, now: SystemTime) -> Result<()> {
