@@ -27,8 +27,11 @@ use crate::checkpoint::{Place, Stamp};
 const POLL_RECORDS_MAX: usize = 1_000;
 /// So many at once show that much comes, and more are worth waiting for.
 const BUSY_RECORDS: usize = 8;
-/// How long they are waited for.
+/// How long they are waited for, and how long while much has been coming.
 const GATHER: Duration = Duration::from_millis(25);
+const GATHER_WHILE_MUCH_COMES: Duration = Duration::from_millis(50);
+/// A poll of so many records shows that much comes.
+const MUCH_RECORDS: usize = 64;
 /// A projection may lag behind the consumer by so many polls.
 const QUEUE_POLLS_MAX: usize = 64;
 /// Where a topic of which nothing is known yet is begun, counted from its end: what lies before is read from the store.
@@ -95,6 +98,7 @@ impl Feed {
         };
         let named = |(context, topic): (&Context, &String)| (topic.clone(), reader(topic, *context));
         let mut topics: Topics = consuming.topics.iter().map(named).collect();
+        let mut gather_for = GATHER;
         loop {
             let first = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -108,8 +112,9 @@ impl Feed {
                 take(next, &mut topics, &mut records);
             }
             if records.len() >= BUSY_RECORDS {
-                gather(&consumer, &mut topics, &mut records).await;
+                gather(gather_for, &consumer, &mut topics, &mut records).await;
             }
+            gather_for = if records.len() >= MUCH_RECORDS { GATHER_WHILE_MUCH_COMES } else { GATHER };
             if !records.is_empty() {
                 self.hand_out(&records.into());
             }
@@ -119,8 +124,8 @@ impl Feed {
 
 /// Waits a moment for more where much comes: each poll is a transaction of each projection, and a transaction of ten
 /// rows costs Postgres nearly what one of a hundred does. Where little comes nothing waits.
-async fn gather(consumer: &StreamConsumer, topics: &mut Topics, records: &mut Vec<Incoming>) {
-    let end = tokio::time::Instant::now() + GATHER;
+async fn gather(lasting: Duration, consumer: &StreamConsumer, topics: &mut Topics, records: &mut Vec<Incoming>) {
+    let end = tokio::time::Instant::now() + lasting;
     while records.len() < POLL_RECORDS_MAX
         && let Ok(next) = tokio::time::timeout_at(end, consumer.recv()).await
     {

@@ -194,9 +194,8 @@ impl Session<'_> {
             Order::Store => {
                 for context in self.of.model.contexts {
                     let newest = poll.iter().filter(|record| record.stamp.place.context == *context);
-                    let newest = newest.map(|record| record.stamp.position).max();
-                    if self.cursor.of(*context).any(|(_, held)| newest > Some(held.position)) {
-                        self.catch_up(*context).await?;
+                    if let Some(newest) = newest.map(|record| record.stamp.position).max() {
+                        self.catch_up_to(*context, newest).await?;
                     }
                 }
                 Ok(())
@@ -264,6 +263,11 @@ impl Session<'_> {
     /// Reads the store up to its end.
     async fn catch_up(&mut self, context: Context) -> Result<(), Ended> {
         let head = self.of.stores.of(context)?.head().await.map_err(Unfit::from)?.position;
+        self.catch_up_to(context, head).await
+    }
+
+    /// Reads the store up to a position that it has.
+    async fn catch_up_to(&mut self, context: Context, end: Position) -> Result<(), Ended> {
         loop {
             if self.of.shutdown.is_cancelled() {
                 return Err(Ended::Shutdown);
@@ -273,8 +277,8 @@ impl Session<'_> {
             }
             let seen = self.of.watched.seen(context);
             let from = self.cursor.of(context).map(|(place, held)| seen.complete(*place, held)).min();
-            let Some(from) = from.filter(|from| *from < head) else { break };
-            let up_to = head.min(Position(from.get() + RANGE_EVENTS));
+            let Some(from) = from.filter(|from| *from < end) else { break };
+            let up_to = end.min(Position(from.get() + RANGE_EVENTS));
             let events = self.of.stores.range(context, from, up_to).await?;
             let Some(last) = end_of(&events) else { return Err(Unfit::Changed(context).into()) };
             let plan =
