@@ -1,12 +1,17 @@
 //! The producer of one session. It is never repaired: librdkafka may drop a record, go on with the next ones and tell
 //! only afterwards, so any error ends it and a new one starts from what is known to be in the log.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use envelope::{Position, Recorded};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig};
 use tokio::sync::mpsc;
 
 use crate::RawPayload;
@@ -23,8 +28,13 @@ pub(crate) struct Report {
 /// How many records may be under way. Larger windows gain nothing; smaller ones starve a broker across a network.
 pub(crate) const IN_FLIGHT_RECORDS_MAX: usize = 20_000;
 
+/// How long one poll for reports lasts; they are passed on at once all the same. rdkafka spins for the last millisecond
+/// of each poll, which at the tenth of a second of its own polling thread costs 1 % of a core for each idle producer.
+const POLL: Duration = Duration::from_secs(1);
+
 pub(crate) struct Producer {
-    client: ThreadedProducer<Reports>,
+    client: Arc<BaseProducer<Reports>>,
+    ended: Arc<AtomicBool>,
     topic: String,
 }
 
@@ -55,8 +65,19 @@ impl Producer {
             .set("compression.type", "lz4")
             .set("queue.buffering.max.messages", (2 * IN_FLIGHT_RECORDS_MAX).to_string())
             .set("queue.buffering.max.kbytes", "65536");
-        let client = config.create_with_context(Reports(sender))?;
-        Ok((Self { client, topic: topic.to_owned() }, reports))
+        let client: Arc<BaseProducer<Reports>> = Arc::new(config.create_with_context(Reports(sender))?);
+        let ended = Arc::new(AtomicBool::new(false));
+        let (polled, until) = (client.clone(), ended.clone());
+        let polling = move || {
+            while !until.load(Ordering::Acquire) {
+                polled.poll(POLL);
+            }
+        };
+        thread::Builder::new()
+            .name("relay reports".to_owned())
+            .spawn(polling)
+            .map_err(|error| KafkaError::ClientCreation(format!("its thread does not start: {error}")))?;
+        Ok((Self { client, ended, topic: topic.to_owned() }, reports))
     }
 
     /// Where the events go.
@@ -84,11 +105,13 @@ impl Producer {
             Err((error, _)) => Err(error),
         }
     }
+}
 
-    /// Throws away what is under way and ends. Takes up to half a second and a bit, off the threads of the runtime.
-    pub(crate) async fn end(self) {
-        // A panic in there has no one left to trouble.
-        let _ended = tokio::task::spawn_blocking(move || drop(self.client)).await;
+impl Drop for Producer {
+    /// Throws away what is under way: from here on nothing is sent. The client itself ends with its thread, a poll later.
+    fn drop(&mut self) {
+        self.client.purge(PurgeConfig::default().queue().inflight());
+        self.ended.store(true, Ordering::Release);
     }
 }
 

@@ -155,7 +155,7 @@ impl Session<'_> {
         if matches!(ended, Ended::Stopped) {
             drain(&mut cursor, &mut reports).await;
         }
-        producer.end().await;
+        drop(producer);
         if !matches!(ended, Ended::Dethroned(_)) {
             keep(leader, &cursor);
             // If this fails the row is older than the log, which only means that some records are repeated.
