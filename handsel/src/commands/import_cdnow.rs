@@ -26,7 +26,7 @@ pub struct ImportCdnow {
     url: Url,
 
     /// Requests under way at once, each on a connection of its own.
-    #[arg(long, env = "HANDSEL_IMPORT_CONCURRENCY", value_name = "N", default_value_t = 64,
+    #[arg(long, env = "HANDSEL_IMPORT_CONCURRENCY", value_name = "N", default_value_t = 128,
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
 
