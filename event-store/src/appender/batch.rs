@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::decision::{Rejection, StreamId, Submission};
 use super::rows::EventRow;
-use crate::Done;
 use crate::chain::Chain;
+use crate::{Done, StoreError};
 
 /// The newest event of a store, as far as somebody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,8 +82,8 @@ pub(crate) struct Stored {
     pub(crate) done: Done,
 }
 
-/// Answers from the ledger by caller and key.
-pub(crate) type Found = HashMap<(String, String), Stored>;
+/// Answers from the ledger by caller and key; one that cannot be read stands there all the same.
+pub(crate) type Found = HashMap<(String, String), Result<Stored, StoreError>>;
 
 impl Decided {
     /// The row that keeps this answer, if it has a key and is kept.

@@ -15,6 +15,7 @@ use super::cache::Cache;
 use super::decision::{Answer, Rejection, Stream, StreamId, Submission};
 use super::rows::EventRow;
 use crate::codec::State;
+use crate::{Done, StoreError};
 
 /// Limits and names that do not change while the store is open.
 #[derive(Clone, Debug)]
@@ -227,7 +228,7 @@ impl Batcher {
                 match &answer {
                     Ok(done) => {
                         let stored = Stored { fingerprint, done: done.clone() };
-                        let answer = stored_answer(&next, stored);
+                        let answer = stored_answer(&next, Ok(stored));
                         next.answer(answer);
                     }
                     Err(_) => self.arrive(next, now),
@@ -261,7 +262,9 @@ impl Batcher {
     }
 }
 
-pub(super) fn stored_answer(submission: &Submission, stored: Stored) -> Answer {
-    let same = submission.key.as_ref().is_some_and(|key| key.fingerprint == stored.fingerprint);
-    if same { Ok(crate::Done { replayed: true, ..stored.done }) } else { Err(Rejection::KeyReused) }
+/// What somebody hears who asks with a key that was answered before.
+pub(super) fn stored_answer(submission: &Submission, stored: Result<Stored, StoreError>) -> Answer {
+    let Stored { fingerprint, done } = stored.map_err(Rejection::Broken)?;
+    let same = submission.key.as_ref().is_some_and(|key| key.fingerprint == fingerprint);
+    if same { Ok(Done { replayed: true, ..done }) } else { Err(Rejection::KeyReused) }
 }

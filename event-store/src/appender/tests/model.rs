@@ -91,7 +91,7 @@ impl StoreModel {
         let found = keys.iter().filter_map(|key| {
             let row = self.ledger.get(key)?;
             let done = serde_json::from_str(&row.answer).unwrap();
-            Some((key.clone(), Stored { fingerprint: row.fingerprint, done }))
+            Some((key.clone(), Ok(Stored { fingerprint: row.fingerprint, done })))
         });
         found.collect()
     }
