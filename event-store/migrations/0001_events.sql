@@ -71,6 +71,19 @@ begin
 end
 $$;
 
+-- The answers that were given to these keys, or null if there are none. In PL/pgSQL because its plan is kept for as long
+-- as the connection lives; a function in SQL is planned again by each call.
+create function stored_answers(sought_callers text[], sought_keys text[], out stored json) language plpgsql stable as
+$$
+begin
+    select json_agg(json_build_object('caller', c.caller, 'key', c.idempotency_key, 'position', c.position,
+                                      'fingerprint', encode(c.fingerprint, 'hex'), 'answer', c.answer))
+      into stored
+      from unnest(sought_callers, sought_keys) as s (caller, key)
+      join commands c on c.caller = s.caller and c.idempotency_key = s.key;
+end
+$$;
+
 -- Appends a batch if the newest event is the one it was decided on, and looks up answers given before. One call is one
 -- transaction and one round trip. The lock comes first and in a statement of its own, so that what follows sees all
 -- that other holders committed, and so that whoever takes the lock next knows that this call is over.
@@ -95,11 +108,7 @@ begin
         return;
     end if;
     if cardinality(sought_keys) > 0 then
-        select json_agg(json_build_object('caller', c.caller, 'key', c.idempotency_key,
-                                          'fingerprint', encode(c.fingerprint, 'hex'), 'answer', c.answer))
-          into stored
-          from unnest(sought_callers, sought_keys) as s (caller, key)
-          join commands c on c.caller = s.caller and c.idempotency_key = s.key;
+        stored := stored_answers(sought_callers, sought_keys);
     end if;
     if cardinality(event_ids) > 0 then
         insert into events

@@ -68,16 +68,8 @@ pub(crate) async fn answers(connection: &mut PgConnection, keys: &[(String, Stri
         return Ok(Found::new());
     }
     let (callers, names): (Vec<_>, Vec<_>) = keys.iter().map(|(caller, key)| (caller.as_str(), key.as_str())).unzip();
-    let row = sqlx::query(
-        "select json_agg(json_build_object('caller', c.caller, 'key', c.idempotency_key, 'position', c.position,
-                                           'fingerprint', encode(c.fingerprint, 'hex'), 'answer', c.answer))::text
-           from unnest($1, $2) as s (caller, key)
-           join commands c on c.caller = s.caller and c.idempotency_key = s.key",
-    )
-    .bind(callers)
-    .bind(names)
-    .fetch_one(connection)
-    .await?;
+    let row =
+        sqlx::query("select stored_answers($1, $2)::text").bind(callers).bind(names).fetch_one(connection).await?;
     parse_found(row.try_get(0)?)
 }
 

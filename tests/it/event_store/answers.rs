@@ -2,6 +2,7 @@
 
 use event_store::{Refused, StoreError};
 use futures::future::join_all;
+use serde_json::json;
 
 use super::jar::{Jar, JarCommand, JarError, drop_coin, seal};
 use super::{Fixture, ask, key, verified};
@@ -149,4 +150,20 @@ async fn a_kept_answer_that_cannot_be_read_refuses_its_command_and_no_other() {
         others.into_iter().for_each(|answer| drop(answer.expect("it has nothing to do with that")));
     }
     assert_eq!(verified(&fixture.store).await.events, 31);
+}
+
+#[tokio::test]
+async fn an_auditor_finds_a_kept_answer_as_the_appender_does() {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    let done = jars.execute("a", drop_coin(), ask().with_key(key("k", 7))).await.expect("it is open");
+    let found: serde_json::Value =
+        sqlx::query_scalar("select stored_answers(array['tester', 'tester'], array['k', 'never used'])")
+            .fetch_one(&fixture.auditor().await)
+            .await
+            .expect("both the appender and its statement look here");
+    let answer = serde_json::to_value(&done).expect("an answer is plain data");
+    let row =
+        json!({ "caller": "tester", "key": "k", "position": 1, "fingerprint": "07".repeat(32), "answer": answer });
+    assert_eq!(found, json!([row]));
 }
