@@ -86,7 +86,8 @@ $$;
 
 -- Appends a batch if the newest event is the one it was decided on, and looks up answers given before. One call is one
 -- transaction and one round trip. The lock comes first and in a statement of its own, so that what follows sees all
--- that other holders committed, and so that whoever takes the lock next knows that this call is over.
+-- that other holders committed, and so that whoever takes the lock next knows that this call is over. A batch that only
+-- keeps answers takes it too: else two processes could look for an answer to one key, both find none and give two.
 create function append(
     lock_key bigint, old_position bigint, old_chain bytea,
     aggregate_types text[], aggregate_ids text[], sequences bigint[], event_ids uuid[], event_types text[],
@@ -99,7 +100,7 @@ $$
 declare
     head record;
 begin
-    if cardinality(event_ids) > 0 then
+    if cardinality(event_ids) > 0 or cardinality(keys) > 0 then
         perform pg_advisory_xact_lock(lock_key);
     end if;
     select * into head from newest();
