@@ -269,11 +269,8 @@ pub(crate) async fn load_one(
     stream: &decision::Stream,
 ) -> Result<(i64, Box<dyn crate::codec::State>), StoreError> {
     let streams = loading::load(connection, std::slice::from_ref(stream)).await?;
-    match streams.into_iter().next() {
-        Some((_, Ok(loaded))) => Ok((loaded.sequence, loaded.state)),
-        Some((_, Err(Rejection::Broken(error)))) => Err(error),
-        Some((_, Err(_))) | None => Err(StoreError::Closed),
-    }
+    let (_, loaded) = streams.into_iter().next().ok_or(StoreError::Closed)?;
+    loaded.map(|loaded| (loaded.sequence, loaded.state))
 }
 
 /// A connection for appending: it is never cancelled and has no statement timeout.

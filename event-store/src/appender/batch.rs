@@ -77,6 +77,7 @@ pub(crate) enum Outcome {
 }
 
 /// An answer from the ledger.
+#[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) fingerprint: [u8; 32],
     pub(crate) done: Done,

@@ -75,8 +75,8 @@ impl Appender {
             committed.extend(sql::chain_at(connection, end.position).await?.filter(|chain| *chain == end.chain));
         }
         self.batcher.settle_lost(&committed, self.clock.now());
-        let mut found = sql::answers(connection, &self.batcher.retried_keys(commands_max)).await?;
-        self.batcher.decide_again(commands_max, &mut found, self.clock.now());
+        let found = sql::answers(connection, &self.batcher.retried_keys(commands_max)).await?;
+        self.batcher.decide_again(commands_max, &found, self.clock.now());
         let base = self.batcher.head();
         let mut stored = Found::new();
         if let Some(rows) = self.batcher.cut() {
@@ -137,7 +137,7 @@ impl Appender {
         let missing = self.batcher.missing(commands_max);
         if !missing.is_empty() {
             let streams = loading::load_all(connection, &missing).await?;
-            self.batcher.preloaded(streams, self.clock.now());
+            self.batcher.preloaded(streams);
         }
         Ok(())
     }

@@ -107,7 +107,7 @@ impl FoundRow<'_> {
         let Self { caller, key, .. } = self;
         let reason = format!(
             "the answer kept for key `{key}` of caller `{caller}` cannot be read ({why}). The command was answered \
-             and is not decided again; mend the row in `commands`, or delete it if the command may take effect once more"
+             and is not decided again; mend the row in `commands`, or delete it if the command may act once more"
         );
         StoreError::Damaged { position: Position(self.position), reason }
     }

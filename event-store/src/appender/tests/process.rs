@@ -171,7 +171,7 @@ impl Process {
             Settling::Preload => {
                 let missing = self.batcher.missing(self.commands_max);
                 let streams = read(around.store, &missing);
-                self.batcher.preloaded(streams, around.now);
+                self.batcher.preloaded(streams);
                 Some(Settling::Locked)
             }
             Settling::Locked => return self.under_lock(around),
@@ -188,8 +188,8 @@ impl Process {
             .filter_map(|end| around.store.chain_at(end.position).filter(|chain| *chain == end.chain))
             .collect();
         self.batcher.settle_lost(&committed, around.now);
-        let mut found = around.store.answers(&self.batcher.retried_keys(self.commands_max));
-        self.batcher.decide_again(self.commands_max, &mut found, around.now);
+        let found = around.store.answers(&self.batcher.retried_keys(self.commands_max));
+        self.batcher.decide_again(self.commands_max, &found, around.now);
         let base = self.batcher.head();
         let mut stored = Found::new();
         if let Some(rows) = self.batcher.cut() {
