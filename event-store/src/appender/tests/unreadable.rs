@@ -11,6 +11,7 @@ use crate::appender::batch::Found;
 use crate::appender::batcher::{Batcher, Limits};
 use crate::appender::decision::{Answer, Rejection, Stream, Submission};
 use crate::appender::loading::LoadedStreams;
+use crate::appender::settlement::{Bounds, Learned, Next, Settlement};
 use crate::{IdempotencyKey, StoreError};
 
 const UNREADABLE: usize = 0;
@@ -63,7 +64,7 @@ impl Waiting {
     }
 
     fn read(&self, streams: &[Stream]) -> LoadedStreams {
-        let mut loaded: LoadedStreams = streams.iter().map(|it| (it.id.clone(), Ok(self.store.load(it)))).collect();
+        let mut loaded = self.store.load_all(streams);
         for (_, result) in loaded.iter_mut().filter(|(id, _)| *id.aggregate_id == name(UNREADABLE)) {
             *result = Err(StoreError::Damaged { position: Position(7), reason: "it is torn".to_owned() });
         }
@@ -110,4 +111,22 @@ fn all_who_are_decided_again_hear_so_after_one_read() {
     waiting.batcher.decide_again(16, &Found::new(), Timestamp::default());
     waiting.batcher.settled(Timestamp::default());
     waiting.judge();
+}
+
+#[test]
+fn what_no_command_is_to_blame_for_is_waited_out() {
+    let mut waiting = Waiting::new();
+    waiting.ask(vec![1], None);
+    let bounds = Bounds { tail_page_events: 3, tail_events_max: 12, commands_max: 16 };
+    let began = Instant::now();
+    let (mut settlement, _) = Settlement::begin(bounds, &mut waiting.batcher, true, began);
+    for seconds in 0..3 {
+        let refused = Learned::Failed(sqlx::Error::RowNotFound.into());
+        let instant = began + Duration::from_secs(seconds);
+        let next = settlement.next(refused, &mut waiting.batcher, Timestamp::default(), instant);
+        assert!(matches!(next, Next::Wait(pause) if pause.refusing == (seconds > 1)));
+        let next = settlement.next(Learned::Waited, &mut waiting.batcher, Timestamp::default(), instant);
+        assert!(matches!(next, Next::Connect { .. }));
+    }
+    assert!(waiting.asked[0].1.try_recv().is_err(), "it is not answered before its time is up");
 }
