@@ -71,9 +71,23 @@ begin
 end
 $$;
 
+-- The answers that were given to these keys, or null if there are none. In PL/pgSQL because its plan is kept for as long
+-- as the connection lives; a function in SQL is planned again by each call.
+create function stored_answers(sought_callers text[], sought_keys text[], out stored json) language plpgsql stable as
+$$
+begin
+    select json_agg(json_build_object('caller', c.caller, 'key', c.idempotency_key, 'position', c.position,
+                                      'fingerprint', encode(c.fingerprint, 'hex'), 'answer', c.answer))
+      into stored
+      from unnest(sought_callers, sought_keys) as s (caller, key)
+      join commands c on c.caller = s.caller and c.idempotency_key = s.key;
+end
+$$;
+
 -- Appends a batch if the newest event is the one it was decided on, and looks up answers given before. One call is one
 -- transaction and one round trip. The lock comes first and in a statement of its own, so that what follows sees all
--- that other holders committed, and so that whoever takes the lock next knows that this call is over.
+-- that other holders committed, and so that whoever takes the lock next knows that this call is over. A batch that only
+-- keeps answers takes it too: else two processes could look for an answer to one key, both find none and give two.
 create function append(
     lock_key bigint, old_position bigint, old_chain bytea,
     aggregate_types text[], aggregate_ids text[], sequences bigint[], event_ids uuid[], event_types text[],
@@ -86,7 +100,7 @@ $$
 declare
     head record;
 begin
-    if cardinality(event_ids) > 0 then
+    if cardinality(event_ids) > 0 or cardinality(keys) > 0 then
         perform pg_advisory_xact_lock(lock_key);
     end if;
     select * into head from newest();
@@ -95,11 +109,7 @@ begin
         return;
     end if;
     if cardinality(sought_keys) > 0 then
-        select json_agg(json_build_object('caller', c.caller, 'key', c.idempotency_key,
-                                          'fingerprint', encode(c.fingerprint, 'hex'), 'answer', c.answer))
-          into stored
-          from unnest(sought_callers, sought_keys) as s (caller, key)
-          join commands c on c.caller = s.caller and c.idempotency_key = s.key;
+        stored := stored_answers(sought_callers, sought_keys);
     end if;
     if cardinality(event_ids) > 0 then
         insert into events

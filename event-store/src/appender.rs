@@ -13,6 +13,7 @@ pub(crate) mod decision;
 mod loading;
 mod publishing;
 pub(crate) mod rows;
+mod settlement;
 mod settling;
 mod slow;
 pub(crate) mod sql;
@@ -213,8 +214,10 @@ impl Appender {
     }
 
     fn publish(&self, rows: Option<Arc<BatchRows>>) {
-        if let Some(rows) = rows {
-            self.publishing.publish(rows, self.batcher.head().position);
+        let head = self.batcher.head().position;
+        match rows {
+            Some(rows) => self.publishing.publish(rows, head),
+            None => self.publishing.head(head),
         }
     }
 
@@ -235,7 +238,7 @@ impl Appender {
 
     async fn follow(&mut self) -> bool {
         let Some(connection) = &mut self.connection else { return false };
-        match sql::events_after(connection, self.batcher.known(), slow::TAIL_PAGE_EVENTS).await {
+        match sql::events_after(connection, self.batcher.known(), slow::TAIL_PAGE_EVENTS.into()).await {
             Ok(events) if events.is_empty() => true,
             Ok(events) => {
                 self.batcher.tail(events);
@@ -269,11 +272,8 @@ pub(crate) async fn load_one(
     stream: &decision::Stream,
 ) -> Result<(i64, Box<dyn crate::codec::State>), StoreError> {
     let streams = loading::load(connection, std::slice::from_ref(stream)).await?;
-    match streams.into_iter().next() {
-        Some((_, Ok(loaded))) => Ok((loaded.sequence, loaded.state)),
-        Some((_, Err(Rejection::Broken(error)))) => Err(error),
-        Some((_, Err(_))) | None => Err(StoreError::Closed),
-    }
+    let (_, loaded) = streams.into_iter().next().ok_or(StoreError::Closed)?;
+    loaded.map(|loaded| (loaded.sequence, loaded.state))
 }
 
 /// A connection for appending: it is never cancelled and has no statement timeout.

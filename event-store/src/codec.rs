@@ -71,7 +71,7 @@ impl<A: Aggregate> Codec<A> {
 
     pub(crate) fn encode(&self, event: &A::Event) -> Result<NewEvent, StoreError> {
         let event_type = event.event_type();
-        let whole = serde_json::to_string(event).map_err(StoreError::Encode)?;
+        let whole = serde_json::to_string(event).map_err(StoreError::encode)?;
         let inner = whole
             .strip_prefix("{\"")
             .and_then(|rest| rest.strip_prefix(event_type.as_str()))

@@ -205,8 +205,8 @@ impl<E: 'static> Refused<E> {
     }
 }
 
-/// How long after its deadline a command is still waited for.
-const ANSWER_GRACE: Duration = Duration::from_secs(1);
+/// How long before the end of the wait the appender answers late commands by itself: it can say that one was not sent.
+const AHEAD_MAX: Duration = Duration::from_secs(1);
 
 /// Hands steps to the appender and waits for its answer.
 pub(crate) async fn submit(
@@ -216,7 +216,7 @@ pub(crate) async fn submit(
     key: Option<IdempotencyKey>,
 ) -> Answer {
     let metadata =
-        serde_json::to_string(&cause.to_metadata()).map_err(|error| Rejection::Broken(StoreError::Encode(error)))?;
+        serde_json::to_string(&cause.to_metadata()).map_err(|error| Rejection::Broken(StoreError::encode(error)))?;
     submit_with_metadata(store, steps, metadata.into(), key).await
 }
 
@@ -227,17 +227,22 @@ pub(crate) async fn submit_with_metadata(
     metadata: Arc<str>,
     key: Option<IdempotencyKey>,
 ) -> Answer {
+    let timeout = store.command_timeout();
+    let now = Instant::now();
+    let deadline = now + timeout - AHEAD_MAX.min(timeout / 5);
     let (answer, answered) = oneshot::channel();
-    let deadline = Instant::now() + store.command_timeout();
     let submission = Submission { steps, key, metadata, deadline, sent: false, sent_as: vec![], answer };
-    let appender = store.appender().await.map_err(Rejection::Broken)?;
-    appender.try_send(submission).map_err(|error| match error {
-        mpsc::error::TrySendError::Full(_) => Rejection::Overloaded,
-        mpsc::error::TrySendError::Closed(_) => Rejection::Unavailable { sent: false },
-    })?;
-    // The appender answers at the deadline by itself, unless it hangs in Postgres: nobody waits for that.
-    match tokio::time::timeout_at((deadline + ANSWER_GRACE).into(), answered).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) | Err(_) => Err(Rejection::Unavailable { sent: true }),
-    }
+    let mut sent = false;
+    let answered = async {
+        let appender = store.appender().await.map_err(Rejection::Broken)?;
+        appender.try_send(submission).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Rejection::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Rejection::Unavailable { sent: false },
+        })?;
+        sent = true;
+        answered.await.unwrap_or(Err(Rejection::Unavailable { sent: true }))
+    };
+    // Starting the appender and writing a batch may hang in Postgres: nobody waits for that beyond the time-out.
+    let answer = tokio::time::timeout_at((now + timeout).into(), answered).await;
+    answer.unwrap_or(Err(Rejection::Unavailable { sent }))
 }

@@ -70,7 +70,7 @@ where
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let LoadedAggregate { aggregate_id, version, .. } = context;
         let sorted: BTreeMap<_, _> = metadata.iter().collect();
-        let json = serde_json::to_string(&sorted).map_err(|error| failed(StoreError::Encode(error)))?;
+        let json = serde_json::to_string(&sorted).map_err(|error| failed(StoreError::encode(error)))?;
         let step = EventsStep {
             stream: self.0.stream(&aggregate_id),
             expected: version,

@@ -1,16 +1,18 @@
 //! What can go wrong with a store, in words for whoever has to mend it.
 
+use std::sync::Arc;
+
 use envelope::{History, Position};
 
-/// Why the store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+/// Why the store could not do what it was asked. Several who wait for the same thing hear the same.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Postgres cannot be reached or is shutting down; everything resumes by itself when it is back.
     #[error("Postgres cannot be reached ({0}); check that it runs and that the URL is right")]
     Unavailable(String),
     /// Postgres refused a statement.
     #[error("Postgres refused: {0}")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] Arc<sqlx::Error>),
     /// The schema was made by a newer version of this program.
     #[error("the store `{context}` was migrated by a newer version ({version}); run that version or a newer one")]
     NewerSchema {
@@ -59,7 +61,7 @@ pub enum StoreError {
     },
     /// The event or command cannot be written as JSON.
     #[error("it cannot be written as JSON: {0}")]
-    Encode(#[source] serde_json::Error),
+    Encode(#[source] Arc<serde_json::Error>),
     /// An event is larger than what can be published.
     #[error("an event of {bytes} bytes is above the limit of {max} bytes; put large content elsewhere and refer to it")]
     TooLarge {
@@ -90,12 +92,18 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    pub(crate) fn encode(error: serde_json::Error) -> Self {
+        Self::Encode(Arc::new(error))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if platform::postgres::is_unavailable(&error) {
             Self::Unavailable(error.to_string())
         } else {
-            Self::Database(error)
+            Self::Database(Arc::new(error))
         }
     }
 }

@@ -51,7 +51,7 @@ impl Store {
                 StoreError::NewerSchema { context: config.context.clone(), version }
             }
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::from(error),
-            error => StoreError::Database(sqlx::Error::Migrate(Box::new(error))),
+            error => StoreError::Database(Arc::new(sqlx::Error::Migrate(Box::new(error)))),
         })
     }
 

@@ -5,6 +5,7 @@ mod answers;
 mod faults;
 mod foreign;
 mod jar;
+mod keys;
 mod order;
 mod recover;
 mod truth;

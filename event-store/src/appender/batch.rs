@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::decision::{Rejection, StreamId, Submission};
 use super::rows::EventRow;
-use crate::Done;
 use crate::chain::Chain;
+use crate::{Done, StoreError};
 
 /// The newest event of a store, as far as somebody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,13 +77,14 @@ pub(crate) enum Outcome {
 }
 
 /// An answer from the ledger.
+#[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) fingerprint: [u8; 32],
     pub(crate) done: Done,
 }
 
-/// Answers from the ledger by caller and key.
-pub(crate) type Found = HashMap<(String, String), Stored>;
+/// Answers from the ledger by caller and key; one that cannot be read stands there all the same.
+pub(crate) type Found = HashMap<(String, String), Result<Stored, StoreError>>;
 
 impl Decided {
     /// The row that keeps this answer, if it has a key and is kept.

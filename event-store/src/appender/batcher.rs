@@ -12,9 +12,11 @@ use envelope::{History, Position, Timestamp};
 
 use super::batch::{BatchRows, Decided, Found, Outcome, Stored, Tip};
 use super::cache::Cache;
-use super::decision::{Answer, Rejection, Stream, StreamId, Submission};
+use super::decision::{Answer, Broken, Rejection, Stream, StreamId, Submission};
+use super::loading::LoadedStreams;
 use super::rows::EventRow;
 use crate::codec::State;
+use crate::{Done, StoreError};
 
 /// Limits and names that do not change while the store is open.
 #[derive(Clone, Debug)]
@@ -60,6 +62,8 @@ pub(crate) struct Batcher {
     pub(super) settling: bool,
     /// Commands to be decided again under the lock.
     pub(super) retry: VecDeque<Submission>,
+    /// Aggregates that could not be read for the present attempt under the lock.
+    pub(super) broken: Broken,
     /// Keys on their way, with the fingerprint of the first and everyone who came after it.
     keys: HashMap<(String, String), ([u8; 32], Vec<Submission>)>,
 }
@@ -80,6 +84,7 @@ impl Batcher {
             suspects: Vec::new(),
             settling: false,
             retry: VecDeque::new(),
+            broken: Broken::new(),
             keys: HashMap::new(),
         }
     }
@@ -140,8 +145,8 @@ impl Batcher {
     }
 
     /// Puts what was read into the cache and decides the commands that waited for it.
-    pub(crate) fn loaded(&mut self, streams: Vec<(StreamId, Result<Loaded, Rejection>)>, now: Timestamp) {
-        let mut failed = HashMap::new();
+    pub(crate) fn loaded(&mut self, streams: LoadedStreams, now: Timestamp) {
+        let mut broken = Broken::new();
         for (id, loaded) in streams {
             // What was read meanwhile under the lock is newer than this.
             let Some(since) = self.loading.remove(&id) else { continue };
@@ -150,14 +155,28 @@ impl Batcher {
                     self.cache.insert(id, sequence, last_position, state);
                     since.iter().for_each(|event| self.cache.take(event));
                 }
-                Err(rejection) => drop(failed.insert(id, rejection)),
+                Err(error) => drop(broken.insert(id, error)),
             }
         }
+        self.refuse_arriving(&broken, now);
         for submission in std::mem::take(&mut self.arriving) {
-            let broken = submission.streams().into_iter().find_map(|id| failed.remove(id));
-            match broken {
-                Some(rejection) => self.finish(submission, Err(rejection), now),
-                None => self.arrive_first(submission, now),
+            self.arrive_first(submission, now);
+        }
+    }
+
+    /// Everybody who waits for one of these aggregates hears that it cannot be read. Whoever waits behind one of them
+    /// with the same key comes after it, so it is looked again until nobody is left.
+    pub(super) fn refuse_arriving(&mut self, broken: &Broken, now: Timestamp) {
+        while !broken.is_empty() {
+            let (refused, waiting): (VecDeque<_>, _) =
+                std::mem::take(&mut self.arriving).into_iter().partition(|it| it.broken_by(broken).is_some());
+            self.arriving = waiting;
+            if refused.is_empty() {
+                return;
+            }
+            for submission in refused {
+                let Some(error) = submission.broken_by(broken) else { continue };
+                self.finish(submission, Err(Rejection::Broken(error)), now);
             }
         }
     }
@@ -227,7 +246,7 @@ impl Batcher {
                 match &answer {
                     Ok(done) => {
                         let stored = Stored { fingerprint, done: done.clone() };
-                        let answer = stored_answer(&next, stored);
+                        let answer = stored_answer(&next, Ok(stored));
                         next.answer(answer);
                     }
                     Err(_) => self.arrive(next, now),
@@ -261,7 +280,9 @@ impl Batcher {
     }
 }
 
-pub(super) fn stored_answer(submission: &Submission, stored: Stored) -> Answer {
-    let same = submission.key.as_ref().is_some_and(|key| key.fingerprint == stored.fingerprint);
-    if same { Ok(crate::Done { replayed: true, ..stored.done }) } else { Err(Rejection::KeyReused) }
+/// What somebody hears who asks with a key that was answered before.
+pub(super) fn stored_answer(submission: &Submission, stored: Result<Stored, StoreError>) -> Answer {
+    let Stored { fingerprint, done } = stored.map_err(Rejection::Broken)?;
+    let same = submission.key.as_ref().is_some_and(|key| key.fingerprint == fingerprint);
+    if same { Ok(Done { replayed: true, ..done }) } else { Err(Rejection::KeyReused) }
 }

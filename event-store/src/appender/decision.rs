@@ -1,7 +1,7 @@
 //! A command on its way: what it wants to decide, who waits for it, and what came of it.
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +47,9 @@ pub(crate) enum Rejection {
     Broken(StoreError),
 }
 
+/// Aggregates that cannot be read, and why.
+pub(crate) type Broken = HashMap<StreamId, StoreError>;
+
 pub(crate) type Answer = Result<Done, Rejection>;
 
 /// What a step made of a state: the next one and the events between them. `None`: nothing to do.
@@ -77,6 +80,11 @@ impl Submission {
     /// Each aggregate once.
     pub(crate) fn streams(&self) -> BTreeSet<&StreamId> {
         self.steps.iter().map(|step| &step.stream().id).collect()
+    }
+
+    /// Why it cannot be decided, if one of its aggregates is among those that cannot be read.
+    pub(crate) fn broken_by(&self, broken: &Broken) -> Option<StoreError> {
+        self.steps.iter().find_map(|step| broken.get(&step.stream().id)).cloned()
     }
 
     pub(crate) fn answer(self, answer: Answer) {

@@ -8,14 +8,14 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::batcher::Loaded;
-use super::decision::{Rejection, Stream, StreamId};
+use super::decision::{Stream, StreamId};
 use super::rows::Names;
 use super::sql;
 use crate::StoreError;
 use crate::codec::State;
 
 /// One aggregate and what was read of it, or why it cannot be read.
-pub(crate) type LoadedStreams = Vec<(StreamId, Result<Loaded, Rejection>)>;
+pub(crate) type LoadedStreams = Vec<(StreamId, Result<Loaded, StoreError>)>;
 
 /// A snapshot is used only if the store has the event it stands at, and its shape is that of today's state.
 ///
@@ -86,7 +86,7 @@ pub(crate) async fn load_all(connection: &mut PgConnection, streams: &[Stream]) 
     for stream in streams {
         match load(connection, std::slice::from_ref(stream)).await {
             Ok(one) => loaded.extend(one),
-            Err(error @ StoreError::Database(_)) => loaded.push((stream.id.clone(), Err(Rejection::Broken(error)))),
+            Err(error @ StoreError::Database(_)) => loaded.push((stream.id.clone(), Err(error))),
             Err(error) => return Err(error),
         }
     }
@@ -132,9 +132,9 @@ impl Reading {
         self.last_position = event.position;
     }
 
-    fn finish(self) -> Result<Loaded, Rejection> {
+    fn finish(self) -> Result<Loaded, StoreError> {
         match self.broken {
-            Some(error) => Err(Rejection::Broken(error)),
+            Some(error) => Err(error),
             None => Ok(Loaded { sequence: self.sequence, last_position: self.last_position, state: self.state }),
         }
     }

@@ -7,7 +7,8 @@ use envelope::{Position, Timestamp};
 
 use super::batch::{Decided, Found, Outcome, Tip};
 use super::batcher::{Batcher, Loaded};
-use super::decision::{Rejection, Stream, StreamId};
+use super::decision::{Rejection, Stream};
+use super::loading::LoadedStreams;
 use crate::chain::Chain;
 
 impl Batcher {
@@ -65,21 +66,15 @@ impl Batcher {
     }
 
     /// Puts what was read for [`Batcher::missing`] into the cache.
-    pub(crate) fn preloaded(&mut self, streams: Vec<(StreamId, Result<Loaded, Rejection>)>, now: Timestamp) {
+    pub(crate) fn preloaded(&mut self, streams: LoadedStreams) {
+        self.broken.clear();
         for (id, loaded) in streams {
             // An older read of the same aggregate must not overwrite this one when it arrives.
             self.loading.remove(&id);
             match loaded {
                 Ok(Loaded { sequence, last_position, state }) => self.cache.insert(id, sequence, last_position, state),
-                Err(rejection) => self.refuse_first_with(&id, rejection, now),
+                Err(error) => drop(self.broken.insert(id, error)),
             }
-        }
-    }
-
-    fn refuse_first_with(&mut self, id: &StreamId, rejection: Rejection, now: Timestamp) {
-        let at = self.retry.iter().position(|submission| submission.streams().contains(id));
-        if let Some(submission) = at.and_then(|at| self.retry.remove(at)) {
-            self.finish(submission, Err(rejection), now);
         }
     }
 
@@ -89,25 +84,23 @@ impl Batcher {
         keys.map(|key| (key.caller.clone(), key.key.clone())).collect()
     }
 
-    /// Decides the first commands again. The caller holds the lock, has taken the tail and has looked up the keys.
-    pub(crate) fn decide_again(&mut self, commands_max: usize, found: &mut Found, now: Timestamp) {
+    /// Decides the first commands again. The caller holds the lock, has taken the tail and has looked up the keys: an
+    /// answer that was kept goes first, also before that the aggregate cannot be read.
+    pub(crate) fn decide_again(&mut self, commands_max: usize, found: &Found, now: Timestamp) {
         for _ in 0..commands_max {
-            let Some(submission) = self.retry.front() else { break };
-            let stored = submission.key.as_ref().and_then(|key| found.remove(&(key.caller.clone(), key.key.clone())));
-            let complete = submission.steps.iter().all(|step| self.cache.contains(&step.stream().id));
-            if stored.is_none() && !complete {
-                break;
-            }
             let Some(submission) = self.retry.pop_front() else { break };
-            match stored {
-                Some(stored) => {
-                    let answer = super::batcher::stored_answer(&submission, stored);
-                    self.finish(submission, answer, now);
-                }
-                None => {
-                    let decided = self.decide(submission, now);
-                    self.decided.push_back(decided);
-                }
+            let key = submission.key.as_ref().map(|key| (key.caller.clone(), key.key.clone()));
+            if let Some(stored) = key.and_then(|key| found.get(&key)) {
+                let answer = super::batcher::stored_answer(&submission, stored.clone());
+                self.finish(submission, answer, now);
+            } else if submission.steps.iter().all(|step| self.cache.contains(&step.stream().id)) {
+                let decided = self.decide(submission, now);
+                self.decided.push_back(decided);
+            } else if let Some(error) = submission.broken_by(&self.broken) {
+                self.finish(submission, Err(Rejection::Broken(error)), now);
+            } else {
+                self.retry.push_front(submission);
+                break;
             }
         }
     }
@@ -130,12 +123,16 @@ impl Batcher {
         debug_assert!(self.lost.is_none() && self.retry.is_empty(), "nothing unsettled is forgotten");
         self.suspects.clear();
         self.settling = false;
+        let broken = std::mem::take(&mut self.broken);
+        self.refuse_arriving(&broken, now);
         for submission in std::mem::take(&mut self.arriving) {
             self.arrive_first(submission, now);
         }
     }
 
-    /// Answers commands that waited too long.
+    /// Answers commands that waited too long. Those whose batch is decided or being written are left alone: what comes
+    /// of them is known as soon as the connection answers or ends, and only then may they be told that they had no
+    /// effect. Their callers do not wait for that: `submit` ends the wait at the deadline with an open answer.
     pub(crate) fn expire(&mut self, now: Instant, at: Timestamp) {
         let mut late = Vec::new();
         for queue in [&mut self.arriving, &mut self.retry] {

@@ -1,161 +1,72 @@
 //! The one way out of everything that can go wrong: forget what was speculative, take the lock, see what happened,
-//! decide every unanswered command again, write, commit.
+//! decide every unanswered command again, write, commit. In which order stands in [`settlement`](super::settlement);
+//! here it is done.
 //!
 //! Taking the lock also waits until a lost connection's transaction is over, so what is read under it is final. A
 //! process that loses the race once holds the lock while it decides again, so it never loses twice in a row.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sqlx::Executor as _;
+use sqlx::{Executor as _, PgConnection};
 
-use super::batch::Found;
-use super::{Appender, AppenderState, Rejection, loading, sql};
+use super::batch::Tip;
+use super::settlement::{Bounds, Learned, Next, Pause, Settlement, Statement};
+use super::{Appender, AppenderState, Rejection, StoreClock, loading, sql};
 use crate::StoreError;
 
 /// How many events of other processes are read at once.
-pub(super) const TAIL_PAGE_EVENTS: i64 = 1_000;
-/// Above this the cache is dropped instead of being brought up to date.
-const TAIL_EVENTS_MAX: i64 = 10_000;
-/// How many commands are decided again in one transaction.
-const COMMANDS_MAX: usize = 4_000;
-/// How long Postgres may be away before new commands are refused at once instead of waiting for it.
-const PATIENCE: Duration = Duration::from_secs(1);
-const BACK_OFF_MIN: Duration = Duration::from_millis(20);
-const BACK_OFF_MAX: Duration = Duration::from_millis(500);
+pub(super) const TAIL_PAGE_EVENTS: u16 = 1_000;
+const BOUNDS: Bounds = Bounds { tail_page_events: TAIL_PAGE_EVENTS, tail_events_max: 10_000, commands_max: 4_000 };
 
 impl Appender {
     /// Returns when every command that was on its way is answered and the store is understood again.
     pub(super) async fn settle(&mut self) {
-        self.batcher.fail();
-        let mut commands_max = COMMANDS_MAX;
-        let mut back_off = BACK_OFF_MIN;
-        let since = Instant::now();
+        let connected = self.connection.is_some();
+        let (mut settlement, mut next) = Settlement::begin(BOUNDS, &mut self.batcher, connected, Instant::now());
         loop {
-            match self.attempt(commands_max).await {
-                Ok(()) if self.batcher.retrying() == 0 => break,
-                Ok(()) => commands_max = (commands_max * 2).min(COMMANDS_MAX),
-                Err(error) => {
-                    self.connection = None;
-                    let refused = matches!(error, StoreError::Database(_));
-                    self.after_failed_attempt(refused);
-                    match error {
-                        StoreError::HistoryLost { .. } => return self.stop(&error).await,
-                        StoreError::Database(_) if commands_max == 1 => {
-                            self.batcher.refuse_first(Rejection::Broken(error), self.clock.now());
-                        }
-                        StoreError::Database(_) => {
-                            commands_max = commands_max.min(self.batcher.retrying()).div_ceil(2).max(1);
-                        }
-                        error => {
-                            self.wait(since, &error, back_off).await;
-                            back_off = (back_off * 2).min(BACK_OFF_MAX);
-                        }
-                    }
+            let learned = match next {
+                Next::Connect { known } => self.reconnect(&known).await.unwrap_or_else(Learned::Failed),
+                Next::Do(statement) => self.perform(statement).await.unwrap_or_else(Learned::Failed),
+                Next::Publish(rows) => {
+                    self.publish(rows);
+                    Learned::Published
                 }
-            }
+                Next::Wait(pause) => self.wait(pause).await,
+                Next::Stop(error) => return self.stop(&error).await,
+                Next::Settled => break,
+            };
+            next = settlement.next(learned, &mut self.batcher, self.clock.now(), Instant::now());
         }
-        self.batcher.settled(self.clock.now());
         if self.state.send_replace(AppenderState::Serving) != AppenderState::Serving {
             tracing::info!(context = self.config.context, "Postgres is back; commands are decided again");
         }
     }
 
-    /// One transaction of the slow path.
-    async fn attempt(&mut self, commands_max: usize) -> Result<(), StoreError> {
-        self.reconnect().await?;
-        self.catch_up().await?;
-        self.preload(commands_max).await?;
-        let lock_key = self.config.lock_key();
-        let connection = self.connection.as_mut().ok_or(StoreError::Closed)?;
-        sql::lock(connection, lock_key).await?;
-        let since = sql::events_after(connection, self.batcher.known(), TAIL_EVENTS_MAX).await?;
-        self.batcher.tail(since);
-        let mut committed = Vec::new();
-        for end in self.batcher.lost_ends() {
-            committed.extend(sql::chain_at(connection, end.position).await?.filter(|chain| *chain == end.chain));
-        }
-        self.batcher.settle_lost(&committed, self.clock.now());
-        let mut found = sql::answers(connection, &self.batcher.retried_keys(commands_max)).await?;
-        self.batcher.decide_again(commands_max, &mut found, self.clock.now());
-        let base = self.batcher.head();
-        let mut stored = Found::new();
-        if let Some(rows) = self.batcher.cut() {
-            stored = sql::append(connection, lock_key, &base, &rows).await?.ok_or_else(|| StoreError::Damaged {
-                position: base.position,
-                reason: "the newest event changed although the lock was held".to_owned(),
-            })?;
-        }
-        connection.execute("commit").await?;
-        let rows = self.batcher.written(&mut stored, self.clock.now());
-        match rows {
-            Some(rows) => self.publishing.publish(rows, self.batcher.head().position),
-            None => self.publishing.head(self.batcher.head().position),
-        }
-        if self.batcher.speculates() {
-            self.batcher.fail(); // More than one batch was decided; the rest comes again with the next attempt.
-        }
-        Ok(())
-    }
-
-    async fn reconnect(&mut self) -> Result<(), StoreError> {
-        if self.connection.is_some() {
-            return Ok(());
-        }
+    async fn reconnect(&mut self, known: &Tip) -> Result<Learned, StoreError> {
+        self.connection = None;
         let mut connection = super::connect(&self.config).await?;
-        if !sql::still_holds(&mut connection, self.history, &self.batcher.head()).await? {
+        if !sql::still_holds(&mut connection, self.history, known).await? {
             return Err(StoreError::HistoryLost {
                 context: self.config.context.clone(),
                 history: self.history,
-                position: self.batcher.known(),
+                position: known.position,
             });
         }
-        self.clock = super::StoreClock::read(&mut connection).await?;
+        self.clock = StoreClock::read(&mut connection).await?;
         self.connection = Some(connection);
-        Ok(())
+        Ok(Learned::Connected)
     }
 
-    /// Reads what others appended before the lock is taken, so that it is held briefly.
-    async fn catch_up(&mut self) -> Result<(), StoreError> {
-        let Some(connection) = self.connection.as_mut() else { return Err(StoreError::Closed) };
-        let newest = sql::newest(connection).await?;
-        if newest.position.get() - self.batcher.known().get() > TAIL_EVENTS_MAX {
-            self.batcher.restart_at(newest);
-        }
-        loop {
-            let events = sql::events_after(connection, self.batcher.known(), TAIL_PAGE_EVENTS).await?;
-            let last = events.len() < usize::try_from(TAIL_PAGE_EVENTS).unwrap_or_default();
-            self.batcher.tail(events);
-            if last {
-                return Ok(());
-            }
-        }
+    /// The connection on which something failed is dropped, and with it whatever it has not committed.
+    async fn perform(&mut self, statement: Statement) -> Result<Learned, StoreError> {
+        let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
+        let learned = execute(&mut connection, statement, self.config.lock_key()).await?;
+        self.connection = Some(connection);
+        Ok(learned)
     }
 
-    /// Aggregates may be large: they too are read before the lock is taken. What comes in between is in the tail.
-    async fn preload(&mut self, commands_max: usize) -> Result<(), StoreError> {
-        let Some(connection) = self.connection.as_mut() else { return Err(StoreError::Closed) };
-        let missing = self.batcher.missing(commands_max);
-        if !missing.is_empty() {
-            let streams = loading::load_all(connection, &missing).await?;
-            self.batcher.preloaded(streams, self.clock.now());
-        }
-        Ok(())
-    }
-
-    fn after_failed_attempt(&mut self, refused: bool) {
-        if self.batcher.speculates() {
-            self.batcher.fail();
-            if refused {
-                self.batcher.settle_lost(&[], self.clock.now());
-            }
-        }
-    }
-
-    /// Postgres is away. Commands that are late are answered; after a while new ones do not wait either.
-    async fn wait(&mut self, since: Instant, error: &StoreError, back_off: Duration) {
-        let now = self.clock.now();
-        self.batcher.expire(Instant::now(), now);
-        if since.elapsed() > PATIENCE {
+    async fn wait(&mut self, Pause { back_off, error, refusing }: Pause) -> Learned {
+        if refusing {
             if self.state.send_replace(AppenderState::Away(error.to_string())) == AppenderState::Serving {
                 tracing::warn!(context = self.config.context, %error, "Commands are refused until Postgres is back");
             }
@@ -164,15 +75,48 @@ impl Appender {
             }
         }
         tokio::time::sleep(back_off).await;
+        Learned::Waited
     }
 
     /// The store is not the one that was known: nothing is appended any more, and everybody hears why.
     async fn stop(&mut self, error: &StoreError) {
         tracing::error!(context = self.config.context, %error, "The store lost events");
         self.state.send_replace(AppenderState::HistoryLost(error.to_string()));
-        self.batcher.give_up(self.clock.now());
         while let Some(submission) = self.incoming.recv().await {
             submission.answer(Err(Rejection::Unavailable { sent: false }));
         }
     }
+}
+
+async fn execute(connection: &mut PgConnection, statement: Statement, lock_key: i64) -> Result<Learned, StoreError> {
+    Ok(match statement {
+        Statement::ReadNewest => Learned::Newest(sql::newest(connection).await?),
+        Statement::ReadTail { after, events_max } => {
+            Learned::Tail(sql::events_after(connection, after, events_max.into()).await?)
+        }
+        Statement::Load(streams) => Learned::Loaded(loading::load_all(connection, &streams).await?),
+        Statement::Lock => {
+            sql::lock(connection, lock_key).await?;
+            Learned::Locked
+        }
+        Statement::ReadEnds(ends) => {
+            let mut committed = Vec::new();
+            for end in ends {
+                committed.extend(sql::chain_at(connection, end.position).await?.filter(|chain| *chain == end.chain));
+            }
+            Learned::Ends(committed)
+        }
+        Statement::ReadAnswers(keys) => Learned::Answers(sql::answers(connection, &keys).await?),
+        Statement::Append { base, rows } => {
+            let appended = sql::append(connection, lock_key, &base, &rows).await?;
+            Learned::Appended(appended.ok_or_else(|| StoreError::Damaged {
+                position: base.position,
+                reason: "the newest event changed although the lock was held".to_owned(),
+            })?)
+        }
+        Statement::Commit => {
+            connection.execute("commit").await?;
+            Learned::Committed
+        }
+    })
 }

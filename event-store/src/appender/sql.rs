@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use envelope::{History, Position, Timestamp};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Executor as _, Row as _};
 use uuid::Uuid;
@@ -57,8 +58,8 @@ pub(crate) async fn append(
         .fetch_one(&mut *connection)
         .await?;
     let appended: bool = row.try_get(0)?;
-    let found: Option<String> = row.try_get(1)?;
-    Ok(appended.then(|| found.map(|json| parse_found(&json)).unwrap_or_default()))
+    let found = parse_found(row.try_get(1)?)?;
+    Ok(appended.then_some(found))
 }
 
 /// The stored answers of these keys.
@@ -67,37 +68,60 @@ pub(crate) async fn answers(connection: &mut PgConnection, keys: &[(String, Stri
         return Ok(Found::new());
     }
     let (callers, names): (Vec<_>, Vec<_>) = keys.iter().map(|(caller, key)| (caller.as_str(), key.as_str())).unzip();
-    let json: Option<String> = sqlx::query_scalar(
-        "select json_agg(json_build_object('caller', c.caller, 'key', c.idempotency_key,
-                                           'fingerprint', encode(c.fingerprint, 'hex'), 'answer', c.answer))::text
-           from unnest($1, $2) as s (caller, key)
-           join commands c on c.caller = s.caller and c.idempotency_key = s.key",
-    )
-    .bind(callers)
-    .bind(names)
-    .fetch_one(connection)
-    .await?;
-    Ok(json.map(|json| parse_found(&json)).unwrap_or_default())
+    let row =
+        sqlx::query("select stored_answers($1, $2)::text").bind(callers).bind(names).fetch_one(connection).await?;
+    parse_found(row.try_get(0)?)
 }
 
-fn parse_found(json: &str) -> Found {
-    #[derive(Deserialize)]
-    struct Row {
-        caller: String,
-        key: String,
-        fingerprint: String,
-        answer: Done,
+/// A row of the ledger as the database writes it.
+#[derive(Deserialize)]
+struct FoundRow<'a> {
+    caller: String,
+    key: String,
+    position: i64,
+    fingerprint: String,
+    #[serde(borrow)]
+    answer: &'a RawValue,
+}
+
+/// No JSON: nothing stands under the keys that were sought.
+fn parse_found(json: Option<&str>) -> Result<Found, StoreError> {
+    let Some(json) = json else { return Ok(Found::new()) };
+    let rows: Vec<FoundRow<'_>> = serde_json::from_str(json).map_err(|error| StoreError::Damaged {
+        position: Position::ZERO,
+        reason: format!("the ledger cannot be read: {error}"),
+    })?;
+    Ok(rows.into_iter().map(|row| ((row.caller.clone(), row.key.clone()), row.stored())).collect())
+}
+
+impl FoundRow<'_> {
+    /// What cannot be read is not absent: the key was answered, so its command must not be decided again.
+    fn stored(&self) -> Result<Stored, StoreError> {
+        let fingerprint =
+            fingerprint_of(&self.fingerprint).ok_or_else(|| self.damaged("its fingerprint is no hash"))?;
+        let done = serde_json::from_str::<Done>(self.answer.get()).map_err(|error| self.damaged(error))?;
+        Ok(Stored { fingerprint, done })
     }
-    let rows: Vec<Row> = serde_json::from_str(json).unwrap_or_default();
-    let stored = rows.into_iter().filter_map(|row| {
-        let mut fingerprint = [0; 32];
-        let bytes = row.fingerprint.as_bytes().chunks_exact(2);
-        for (byte, hex) in fingerprint.iter_mut().zip(bytes) {
-            *byte = u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?;
-        }
-        Some(((row.caller, row.key), Stored { fingerprint, done: row.answer }))
-    });
-    stored.collect()
+
+    fn damaged(&self, why: impl std::fmt::Display) -> StoreError {
+        let Self { caller, key, .. } = self;
+        let reason = format!(
+            "the answer kept for key `{key}` of caller `{caller}` cannot be read ({why}). The command was answered \
+             and is not decided again; mend the row in `commands`, or delete it if the command may act once more"
+        );
+        StoreError::Damaged { position: Position(self.position), reason }
+    }
+}
+
+fn fingerprint_of(hex: &str) -> Option<[u8; 32]> {
+    let mut fingerprint = [0; 32];
+    if hex.len() != 2 * fingerprint.len() {
+        return None;
+    }
+    for (byte, digits) in fingerprint.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(fingerprint)
 }
 
 /// The newest event of the store.
@@ -108,13 +132,13 @@ pub(crate) async fn newest(connection: &mut PgConnection) -> Result<Tip, StoreEr
     )
     .fetch_one(connection)
     .await?;
-    let recorded_at: Option<chrono::DateTime<chrono::Utc>> = row.try_get(3)?;
-    Ok(Tip {
-        position: Position(row.try_get(0)?),
-        chain: chain_of(row.try_get(1)?)?,
-        event_id: row.try_get::<Option<Uuid>, _>(2)?.unwrap_or_default(),
-        recorded_at: recorded_at.map(Timestamp::new).unwrap_or_default(),
-    })
+    let position = Position(row.try_get(0)?);
+    let (event_id, recorded_at) = match (row.try_get(2)?, row.try_get::<Option<chrono::DateTime<chrono::Utc>>, _>(3)?) {
+        (Some(event_id), Some(recorded_at)) => (event_id, Timestamp::new(recorded_at)),
+        // Before the first event there is only the genesis.
+        _ => (Uuid::nil(), Timestamp::default()),
+    };
+    Ok(Tip { position, chain: chain_of(row.try_get(1)?, position)?, event_id, recorded_at })
 }
 
 /// The chain at a position, if there is an event.
@@ -123,7 +147,7 @@ pub(crate) async fn chain_at(connection: &mut PgConnection, position: Position) 
         .bind(position.get())
         .fetch_optional(connection)
         .await?;
-    chain.map(|bytes| chain_of(&bytes)).transpose()
+    chain.map(|bytes| chain_of(&bytes, position)).transpose()
 }
 
 /// The store's genesis and its present history.
@@ -231,8 +255,9 @@ pub(crate) async fn clock(connection: &mut PgConnection) -> Result<Timestamp, St
 
 /// Reads the columns of [`COLUMNS`].
 pub(crate) fn event_row(row: &PgRow, names: &mut Names) -> Result<EventRow, StoreError> {
+    let position = Position(row.try_get(0)?);
     Ok(EventRow {
-        position: Position(row.try_get(0)?),
+        position,
         aggregate_type: names.share(row.try_get(1)?),
         aggregate_id: Arc::from(row.try_get::<&str, _>(2)?),
         sequence: row.try_get(3)?,
@@ -242,13 +267,13 @@ pub(crate) fn event_row(row: &PgRow, names: &mut Names) -> Result<EventRow, Stor
         payload: row.try_get(7)?,
         metadata: Arc::from(row.try_get::<&str, _>(8)?),
         recorded_at: Timestamp::new(row.try_get(9)?),
-        chain: chain_of(row.try_get(10)?)?,
+        chain: chain_of(row.try_get(10)?, position)?,
     })
 }
 
-fn chain_of(bytes: &[u8]) -> Result<Chain, StoreError> {
+fn chain_of(bytes: &[u8], position: Position) -> Result<Chain, StoreError> {
     bytes.try_into().map_err(|_| StoreError::Damaged {
-        position: Position::ZERO,
+        position,
         reason: format!("a chain of {} bytes instead of 32", bytes.len()),
     })
 }

@@ -5,6 +5,7 @@ mod dice;
 mod gate;
 mod model;
 mod process;
+mod unreadable;
 mod world;
 
 use self::world::World;

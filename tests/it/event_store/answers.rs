@@ -2,6 +2,7 @@
 
 use event_store::{Refused, StoreError};
 use futures::future::join_all;
+use serde_json::json;
 
 use super::jar::{Jar, JarCommand, JarError, drop_coin, seal};
 use super::{Fixture, ask, key, verified};
@@ -125,4 +126,44 @@ async fn an_event_too_large_to_publish_is_refused() {
     let refused = jars.execute("a", large, ask()).await.expect_err("it is too large");
     assert!(matches!(refused, Refused::Broken(StoreError::TooLarge { .. })), "{refused}");
     jars.execute("a", drop_coin(), ask()).await.expect("a small one fits");
+}
+
+#[tokio::test]
+async fn a_kept_answer_that_cannot_be_read_refuses_its_command_and_no_other() {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    jars.execute("a", drop_coin(), ask().with_key(key("drop", 1))).await.expect("it is open");
+    jars.execute("a", JarCommand::Count, ask().with_key(key("count", 1))).await.expect("nothing to do");
+    let damage = "update commands set answer = '{\"version\": \"one\"}'";
+    sqlx::raw_sql(damage).execute(&fixture.auditor().await).await.expect("an operator can do anything");
+    let there = fixture.another().await.commands::<Jar>((), vec![]);
+    for (jars, name, command) in
+        [(&jars, "drop", drop_coin()), (&there, "drop", drop_coin()), (&there, "count", JarCommand::Count)]
+    {
+        let damaged = jars.execute("a", command, ask().with_key(key(name, 1)));
+        let others = join_all((0..10).map(|n| jars.execute(if n < 5 { "a" } else { "b" }, drop_coin(), ask())));
+        let (damaged, others) = futures::join!(damaged, others);
+        let damaged = damaged.expect_err("nobody knows what was answered");
+        let said = damaged.to_string();
+        assert!(matches!(damaged, Refused::Broken(StoreError::Damaged { .. })), "{said}");
+        assert!(said.contains(&format!("`{name}`")) && said.contains("`tester`"), "{said}");
+        others.into_iter().for_each(|answer| drop(answer.expect("it has nothing to do with that")));
+    }
+    assert_eq!(verified(&fixture.store).await.events, 31);
+}
+
+#[tokio::test]
+async fn an_auditor_finds_a_kept_answer_as_the_appender_does() {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    let done = jars.execute("a", drop_coin(), ask().with_key(key("k", 7))).await.expect("it is open");
+    let found: serde_json::Value =
+        sqlx::query_scalar("select stored_answers(array['tester', 'tester'], array['k', 'never used'])")
+            .fetch_one(&fixture.auditor().await)
+            .await
+            .expect("both the appender and its statement look here");
+    let answer = serde_json::to_value(&done).expect("an answer is plain data");
+    let row =
+        json!({ "caller": "tester", "key": "k", "position": 1, "fingerprint": "07".repeat(32), "answer": answer });
+    assert_eq!(found, json!([row]));
 }

@@ -7,9 +7,11 @@ use cqrs_es::Aggregate as _;
 use envelope::Position;
 
 use super::gate::{Gate, GateCommand, GateEvent, Part, Wants, name};
+use crate::StoreError;
 use crate::appender::batch::{BatchRows, Found, LedgerRow, Stored, Tip};
 use crate::appender::batcher::Loaded;
 use crate::appender::decision::Stream;
+use crate::appender::loading::LoadedStreams;
 use crate::appender::rows::EventRow;
 use crate::chain;
 use crate::codec::Codec;
@@ -28,6 +30,10 @@ pub(super) struct StoreModel {
     /// Every gate as of the first so many events.
     gates: Vec<Gates>,
     pub(super) codec: Arc<Codec<Gate>>,
+    /// A gate that cannot be read just now.
+    pub(super) unreadable: Option<usize>,
+    /// Somebody holds the lock under which events and answers are written.
+    pub(super) locked: bool,
 }
 
 /// What a command comes to on a certain state.
@@ -46,15 +52,37 @@ impl StoreModel {
     pub(super) fn new() -> Self {
         let genesis = Tip { chain: chain::genesis(uuid::Uuid::nil()), ..Tip::default() };
         let codec = Arc::new(Codec::new(vec![], None));
-        Self { events: vec![], ledger: HashMap::new(), genesis, gates: vec![Gates::new()], codec }
+        Self {
+            events: vec![],
+            ledger: HashMap::new(),
+            genesis,
+            gates: vec![Gates::new()],
+            codec,
+            unreadable: None,
+            locked: false,
+        }
     }
 
     pub(super) fn newest(&self) -> Tip {
         self.events.last().map_or(self.genesis, Tip::of)
     }
 
+    /// Whether a call of `append` waits for the lock.
+    pub(super) fn waits(&self, rows: &BatchRows) -> bool {
+        self.locked && !(rows.events.is_empty() && rows.ledger.is_empty())
+    }
+
     /// See `append` in the migration.
     pub(super) fn append(&mut self, base: &Tip, rows: &BatchRows) -> Result<Option<Found>, Refused> {
+        let found = self.examine(base, rows)?;
+        if found.is_some() {
+            self.write(rows);
+        }
+        Ok(found)
+    }
+
+    /// What `append` says, before it is seen by anybody else.
+    pub(super) fn examine(&self, base: &Tip, rows: &BatchRows) -> Result<Option<Found>, Refused> {
         let newest = self.newest();
         if (newest.position, newest.chain) != (base.position, base.chain) {
             return Ok(None);
@@ -67,14 +95,26 @@ impl StoreModel {
         if rows.ledger.iter().any(|row| row.first && self.ledger.contains_key(&name(row))) {
             return Err(Refused);
         }
+        Ok(Some(found))
+    }
+
+    /// Ends a transaction that held the lock.
+    pub(super) fn commit(&mut self, batches: &[(Tip, Arc<BatchRows>)]) {
+        for (base, rows) in batches {
+            assert_eq!(self.newest().chain, base.chain, "nobody else appends while the lock is held");
+            self.write(rows);
+        }
+        self.locked = false;
+    }
+
+    fn write(&mut self, rows: &BatchRows) {
         for row in &rows.events {
             self.check(row);
             self.put(row);
         }
         for row in &rows.ledger {
-            self.ledger.entry(name(row)).or_insert_with(|| row.clone());
+            self.ledger.entry((row.caller.clone(), row.key.clone())).or_insert_with(|| row.clone());
         }
-        Ok(Some(found))
     }
 
     /// What the constraints of the table and the walk of `verify` look at.
@@ -91,27 +131,39 @@ impl StoreModel {
         let found = keys.iter().filter_map(|key| {
             let row = self.ledger.get(key)?;
             let done = serde_json::from_str(&row.answer).unwrap();
-            Some((key.clone(), Stored { fingerprint: row.fingerprint, done }))
+            Some((key.clone(), Ok(Stored { fingerprint: row.fingerprint, done })))
         });
         found.collect()
     }
 
-    pub(super) fn chain_at(&self, position: Position) -> Option<chain::Chain> {
-        let at = usize::try_from(position.get()).unwrap().checked_sub(1)?;
-        self.events.get(at).map(|event| event.chain)
+    /// Whether this event stands where it would.
+    pub(super) fn holds(&self, tip: &Tip) -> bool {
+        let at = usize::try_from(tip.position.get()).unwrap();
+        at.checked_sub(1).map_or(tip.chain == self.genesis.chain, |at| {
+            self.events.get(at).is_some_and(|event| event.chain == tip.chain)
+        })
     }
 
-    pub(super) fn after(&self, position: Position, events_max: usize) -> Vec<EventRow> {
-        self.events.iter().skip(usize::try_from(position.get()).unwrap()).take(events_max).cloned().collect()
+    pub(super) fn after(&self, position: Position, events_max: u16) -> Vec<EventRow> {
+        self.events.iter().skip(usize::try_from(position.get()).unwrap()).take(events_max.into()).cloned().collect()
     }
 
-    pub(super) fn load(&self, stream: &Stream) -> Loaded {
+    fn load(&self, stream: &Stream) -> Loaded {
         let mut loaded = Loaded { sequence: 0, last_position: Position::ZERO, state: Arc::clone(&stream.kind).empty() };
         for event in self.events.iter().filter(|event| event.aggregate_id == stream.id.aggregate_id) {
             loaded.state.apply(event).unwrap();
             (loaded.sequence, loaded.last_position) = (event.sequence, event.position);
         }
         loaded
+    }
+
+    pub(super) fn load_all(&self, streams: &[Stream]) -> LoadedStreams {
+        let unreadable = self.unreadable.map(name);
+        let load = |stream: &Stream| match &unreadable {
+            Some(name) if **name == *stream.id.aggregate_id => Err(StoreError::Closed),
+            _ => Ok(self.load(stream)),
+        };
+        streams.iter().map(|stream| (stream.id.clone(), load(stream))).collect()
     }
 
     /// Every gate as of the first so many events.

@@ -1,4 +1,5 @@
-//! One process: does with its batcher what the appender does, a step at a time, so that others come in between.
+//! One process: does with its batcher what the appender does, a step at a time, so that others come in between. What
+//! comes next in the slow path it hears from the same state machine as the appender.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,20 +7,25 @@ use std::time::Instant;
 use envelope::{History, Timestamp};
 
 use super::dice::Dice;
+use super::gate::name;
 use super::model::StoreModel;
 use crate::StoreError;
 use crate::appender::batch::{BatchRows, Found, Tip};
 use crate::appender::batcher::{Batcher, Limits};
-use crate::appender::decision::{Rejection, Stream};
+use crate::appender::decision::Stream;
 use crate::appender::loading::LoadedStreams;
+use crate::appender::settlement::{Bounds, Learned, Next, Settlement, Statement};
 
-const TAIL_PAGE_EVENTS: usize = 3;
-/// Small, so that the cache is dropped now and then.
-const TAIL_EVENTS_MAX: i64 = 12;
-const COMMANDS_MAX: usize = 16;
+/// Small, so that there are several pages and the cache is dropped now and then.
+const BOUNDS: Bounds = Bounds { tail_page_events: 3, tail_events_max: 12, commands_max: 16 };
 
-/// A transaction that the server still has, though nobody hears of it any more.
-pub(super) type Orphan = (Tip, Arc<BatchRows>);
+/// What the server still has to do, though nobody hears of it any more.
+pub(super) enum Orphan {
+    /// One call of `append`.
+    Call(Tip, Arc<BatchRows>),
+    /// It holds the lock until it ends.
+    Transaction { batches: Vec<(Tip, Arc<BatchRows>)>, commits: bool },
+}
 
 enum Write {
     Sent(Tip, Arc<BatchRows>),
@@ -31,19 +37,14 @@ enum Load {
     Read(LoadedStreams),
 }
 
-/// Where the slow path stands.
-enum Settling {
-    CatchUp,
-    Preload,
-    Locked,
-}
-
 pub(super) struct Process {
     pub(super) batcher: Batcher,
     write: Option<Write>,
     load: Option<Load>,
-    settling: Option<Settling>,
-    commands_max: usize,
+    settling: Option<(Settlement, Next)>,
+    connected: bool,
+    /// Batches that are not committed. While there is a transaction it holds the lock.
+    transaction: Option<Vec<(Tip, Arc<BatchRows>)>>,
     pub(super) settled: usize,
 }
 
@@ -67,7 +68,8 @@ impl Process {
             write: None,
             load: None,
             settling: None,
-            commands_max: COMMANDS_MAX,
+            connected: true,
+            transaction: None,
             settled: 0,
         }
     }
@@ -81,9 +83,15 @@ impl Process {
         self.settling.is_none()
     }
 
+    /// It was tried and the answer is about to come.
+    pub(super) fn could_not_read(&self, gate: usize) -> bool {
+        let Some(Load::Read(streams)) = &self.load else { return false };
+        streams.iter().any(|(id, read)| *id.aggregate_id == name(gate) && read.is_err())
+    }
+
     pub(super) fn step(&mut self, around: &mut Around<'_>) {
-        if let Some(settling) = self.settling.take() {
-            return self.settle(settling, around);
+        if let Some((settlement, next)) = self.settling.take() {
+            return self.settle(settlement, next, around);
         }
         match around.dice.below(5) {
             0 if self.write.is_none() => {
@@ -106,8 +114,11 @@ impl Process {
             Some(Write::Sent(base, rows)) => {
                 let lost = around.dice.percent(around.trouble);
                 let result = if lost && around.dice.percent(50) {
-                    around.orphans.push((base, rows)); // Whether and when the server does it is its own business.
+                    around.orphans.push(Orphan::Call(base, rows)); // Whether and when is the server's own business.
                     Err(())
+                } else if around.store.waits(&rows) {
+                    self.write = Some(Write::Sent(base, rows));
+                    return;
                 } else {
                     let result = around.store.append(&base, &rows).map_err(drop);
                     if lost { Err(()) } else { result }
@@ -115,7 +126,8 @@ impl Process {
                 self.write = Some(Write::Done(result));
             }
             Some(Write::Done(Ok(Some(mut found)))) => drop(self.batcher.written(&mut found, around.now)),
-            Some(Write::Done(Ok(None) | Err(()))) => self.begin_settling(),
+            Some(Write::Done(Ok(None))) => self.begin_settling(true, around),
+            Some(Write::Done(Err(()))) => self.begin_settling(false, around),
         }
     }
 
@@ -123,7 +135,7 @@ impl Process {
         match self.load.take() {
             None => {}
             Some(Load::Asked(wanted)) if !around.dice.percent(around.trouble) => {
-                self.load = Some(Load::Read(read(around.store, &wanted)));
+                self.load = Some(Load::Read(around.store.load_all(&wanted)));
             }
             Some(Load::Asked(_)) => {
                 self.batcher.not_loaded();
@@ -139,102 +151,109 @@ impl Process {
             return;
         }
         if around.dice.percent(around.trouble) {
-            return self.begin_settling();
+            return self.begin_settling(false, around);
         }
-        let events = around.store.after(self.batcher.known(), TAIL_PAGE_EVENTS);
+        let events = around.store.after(self.batcher.known(), BOUNDS.tail_page_events);
         if !events.is_empty() {
             self.batcher.tail(events);
         }
     }
 
-    fn begin_settling(&mut self) {
-        self.batcher.fail();
+    fn begin_settling(&mut self, connected: bool, around: &Around<'_>) {
         self.settled += 1;
-        self.commands_max = COMMANDS_MAX;
-        self.settling = Some(Settling::CatchUp);
+        self.connected = connected;
+        self.settling = Some(Settlement::begin(BOUNDS, &mut self.batcher, connected, around.instant));
     }
 
-    fn settle(&mut self, settling: Settling, around: &mut Around<'_>) {
-        if around.dice.percent(around.trouble) {
-            return self.lose_connection(around);
-        }
-        self.settling = match settling {
-            Settling::CatchUp => {
-                let newest = around.store.newest();
-                if newest.position.get() - self.batcher.known().get() > TAIL_EVENTS_MAX {
-                    self.batcher.restart_at(newest);
-                }
-                let events = around.store.after(self.batcher.known(), usize::MAX);
-                self.batcher.tail(events);
-                Some(Settling::Preload)
+    /// One step of the slow path.
+    fn settle(&mut self, mut settlement: Settlement, next: Next, around: &mut Around<'_>) {
+        let learned = match next {
+            Next::Connect { known } => {
+                self.disconnect(false, around);
+                assert!(around.store.holds(&known), "what was committed is gone");
+                self.connected = true;
+                Learned::Connected
             }
-            Settling::Preload => {
-                let missing = self.batcher.missing(self.commands_max);
-                let streams = read(around.store, &missing);
-                self.batcher.preloaded(streams, around.now);
-                Some(Settling::Locked)
+            Next::Do(Statement::Lock) if around.store.locked => {
+                self.settling = Some((settlement, Next::Do(Statement::Lock))); // Somebody else holds it.
+                return;
             }
-            Settling::Locked => return self.under_lock(around),
+            Next::Do(statement) => self.perform(statement, around).unwrap_or_else(|error| {
+                self.disconnect(false, around);
+                Learned::Failed(error)
+            }),
+            Next::Publish(rows) => {
+                let all = rows.iter().flat_map(|rows| &rows.events);
+                all.for_each(|row| assert!(around.store.holds(&Tip::of(row)), "it is published, and not committed"));
+                Learned::Published
+            }
+            Next::Wait(_) => Learned::Waited,
+            Next::Stop(error) => panic!("{error}"),
+            Next::Settled => return assert!(self.transaction.is_none(), "a transaction is left open"),
         };
+        let next = settlement.next(learned, &mut self.batcher, around.now, around.instant);
+        self.settling = Some((settlement, next));
     }
 
-    /// Nobody comes in between here, because the lock is held.
-    fn under_lock(&mut self, around: &mut Around<'_>) {
-        let since = around.store.after(self.batcher.known(), usize::MAX);
-        self.batcher.tail(since);
-        let ends = self.batcher.lost_ends();
-        let committed: Vec<_> = ends
-            .iter()
-            .filter_map(|end| around.store.chain_at(end.position).filter(|chain| *chain == end.chain))
-            .collect();
-        self.batcher.settle_lost(&committed, around.now);
-        let mut found = around.store.answers(&self.batcher.retried_keys(self.commands_max));
-        self.batcher.decide_again(self.commands_max, &mut found, around.now);
-        let base = self.batcher.head();
-        let mut stored = Found::new();
-        if let Some(rows) = self.batcher.cut() {
-            if around.dice.percent(around.trouble) {
-                return self.lose_connection(around); // Before the commit.
+    fn perform(&mut self, statement: Statement, around: &mut Around<'_>) -> Result<Learned, StoreError> {
+        assert!(self.connected, "a statement on a connection that is gone");
+        // An attempt has many steps.
+        let (lost, done) = (around.dice.percent(around.trouble.div_ceil(3)), around.dice.percent(50));
+        let away = || Err(StoreError::Unavailable("the connection is lost".to_owned()));
+        if lost && !done {
+            if matches!(statement, Statement::Commit) {
+                self.disconnect(true, around);
             }
-            match around.store.append(&base, &rows) {
-                Ok(appended) => stored = appended.expect("the lock is held"),
-                Err(_) => return self.refused(around),
+            return away();
+        }
+        let learned = match statement {
+            Statement::ReadNewest => Learned::Newest(around.store.newest()),
+            Statement::ReadTail { after, events_max } => Learned::Tail(around.store.after(after, events_max)),
+            Statement::Load(streams) => Learned::Loaded(around.store.load_all(&streams)),
+            Statement::Lock => {
+                around.store.locked = true;
+                self.transaction = Some(vec![]);
+                Learned::Locked
             }
-            if around.dice.percent(around.trouble) {
-                return self.lose_connection(around); // The commit was done, and nobody was told.
+            Statement::ReadEnds(ends) => {
+                let committed = ends.into_iter().filter(|end| around.store.holds(end));
+                Learned::Ends(committed.map(|end| end.chain).collect())
             }
-        }
-        self.batcher.written(&mut stored, around.now);
-        if self.batcher.speculates() {
-            self.batcher.fail();
-        }
-        self.commands_max = (self.commands_max * 2).min(COMMANDS_MAX);
-        if self.batcher.retrying() == 0 {
-            self.batcher.settled(around.now);
-        } else {
-            self.settling = Some(Settling::CatchUp);
+            Statement::ReadAnswers(keys) => Learned::Answers(around.store.answers(&keys)),
+            Statement::Append { base, rows } => Learned::Appended(self.append(base, rows, around)?),
+            Statement::Commit => {
+                self.commit(around);
+                Learned::Committed
+            }
+        };
+        if lost { away() } else { Ok(learned) }
+    }
+
+    /// Without a transaction it is committed at once.
+    fn append(&mut self, base: Tip, rows: Arc<BatchRows>, around: &mut Around<'_>) -> Result<Found, StoreError> {
+        let refused = |_| StoreError::from(sqlx::Error::RowNotFound);
+        let found = match &mut self.transaction {
+            None => around.store.append(&base, &rows).map_err(refused)?,
+            Some(batches) => {
+                let found = around.store.examine(&base, &rows).map_err(refused)?;
+                batches.push((base, rows));
+                found
+            }
+        };
+        Ok(found.expect("the lock is held and the tail was read under it"))
+    }
+
+    fn commit(&mut self, around: &mut Around<'_>) {
+        if let Some(batches) = self.transaction.take() {
+            around.store.commit(&batches);
         }
     }
 
-    fn lose_connection(&mut self, around: &Around<'_>) {
-        if self.batcher.speculates() {
-            self.batcher.fail();
+    /// The server ends the transaction when it notices, and `commits` if it was told so before.
+    fn disconnect(&mut self, commits: bool, around: &mut Around<'_>) {
+        self.connected = false;
+        if let Some(batches) = self.transaction.take() {
+            around.orphans.push(Orphan::Transaction { batches, commits });
         }
-        self.batcher.expire(around.instant, around.now);
-        self.settling = Some(Settling::CatchUp);
     }
-
-    fn refused(&mut self, around: &Around<'_>) {
-        self.batcher.fail();
-        self.batcher.settle_lost(&[], around.now);
-        if self.commands_max == 1 {
-            self.batcher.refuse_first(Rejection::Broken(StoreError::Closed), around.now);
-        }
-        self.commands_max = self.commands_max.min(self.batcher.retrying()).div_ceil(2).max(1);
-        self.settling = Some(Settling::CatchUp);
-    }
-}
-
-fn read(store: &StoreModel, streams: &[Stream]) -> LoadedStreams {
-    streams.iter().map(|stream| (stream.id.clone(), Ok(store.load(stream)))).collect()
 }

@@ -12,7 +12,7 @@ use super::gate::{GateCommand, Part, Wants, name, step};
 use super::model::{POISON, StoreModel, Verdict, judge};
 use super::process::{Around, Orphan, Process};
 use crate::appender::decision::{Answer, Rejection, Submission};
-use crate::{Done, IdempotencyKey};
+use crate::{Done, IdempotencyKey, StoreError};
 
 const GATES: usize = 5;
 /// More rounds than that to answer everybody would mean that somebody is never answered.
@@ -23,6 +23,8 @@ struct Asked {
     parts: Vec<Part>,
     key: Option<(String, u8)>,
     poison: bool,
+    /// One of its gates could not be read while it waited.
+    unreadable: bool,
     /// How many events were committed when it was asked.
     since: usize,
     /// The events that were answered under its key before it was asked.
@@ -80,6 +82,7 @@ impl World {
         match self.dice.below(20) {
             0..5 if self.processes[at].listens() => self.ask(at),
             5 => self.orphan_ends(),
+            6 if self.trouble > 0 => self.a_gate_is_damaged_or_mended(),
             _ => self.run(at),
         }
         self.listen();
@@ -88,13 +91,14 @@ impl World {
     /// Trouble ends; everybody must be answered and every cache must be right.
     pub(super) fn settle_down(&mut self) {
         self.trouble = 0;
-        while !self.orphans.is_empty() {
-            self.orphan_ends();
-        }
+        self.store.unreadable = None;
         let mut rounds = 0;
-        while self.asked.iter().any(|asked| asked.answer.is_some()) || self.processes.iter().any(|it| !it.is_at_rest())
+        while self.asked.iter().any(|asked| asked.answer.is_some())
+            || self.processes.iter().any(|it| !it.is_at_rest())
+            || !self.orphans.is_empty()
         {
             self.ticks += 1;
+            self.orphan_ends();
             for at in 0..self.processes.len() {
                 self.run(at);
             }
@@ -125,9 +129,21 @@ impl World {
         if self.orphans.is_empty() {
             return;
         }
-        let (base, rows) = self.orphans.swap_remove(self.dice.below(self.orphans.len()));
-        if self.dice.percent(50) {
-            let _ = self.store.append(&base, &rows);
+        let happens = self.dice.percent(50);
+        match self.orphans.swap_remove(self.dice.below(self.orphans.len())) {
+            Orphan::Call(base, rows) if self.store.waits(&rows) => self.orphans.push(Orphan::Call(base, rows)),
+            Orphan::Call(base, rows) if happens => drop(self.store.append(&base, &rows)),
+            Orphan::Call(..) => {}
+            Orphan::Transaction { batches, commits } if commits && happens => self.store.commit(&batches),
+            Orphan::Transaction { .. } => self.store.locked = false,
+        }
+    }
+
+    fn a_gate_is_damaged_or_mended(&mut self) {
+        let damaged = self.store.unreadable.is_none() && self.dice.percent(self.trouble);
+        self.store.unreadable = damaged.then(|| self.dice.below(GATES));
+        for asked in self.asked.iter_mut().filter(|asked| asked.answer.is_some()) {
+            asked.unreadable |= asked.parts.iter().any(|part| Some(part.gate) == self.store.unreadable);
         }
     }
 
@@ -164,7 +180,10 @@ impl World {
         };
         let known = key.as_ref().and_then(|key| self.acknowledged.get(key).cloned());
         let (key, since) = (key.map(|key| (key, body)), self.events());
-        self.asked.push(Asked { parts, key, poison, since, known, answer: Some(answered), without_effect: false });
+        let torn = |gate| Some(gate) == self.store.unreadable || self.processes[at].could_not_read(gate);
+        let unreadable = parts.iter().any(|part| torn(part.gate));
+        let answer = Some(answered);
+        self.asked.push(Asked { parts, key, poison, unreadable, since, known, answer, without_effect: false });
         let now = self.now();
         self.processes[at].batcher.arrive(submission, now);
     }
@@ -222,6 +241,7 @@ impl World {
                 assert!(self.asked.iter().any(other), "{what}");
             }
             Err(Rejection::Unavailable { sent }) => self.asked[at].without_effect = !sent,
+            Err(Rejection::Broken(StoreError::Closed)) => assert!(asked.unreadable, "{what}"),
             Err(Rejection::Broken(_)) => assert!(asked.poison, "{what}"),
             Err(Rejection::Overloaded) => panic!("{what}"),
         }
