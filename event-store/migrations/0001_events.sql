@@ -72,7 +72,8 @@ end
 $$;
 
 -- The answers that were given to these keys, or null if there are none. In PL/pgSQL because its plan is kept for as long
--- as the connection lives; a function in SQL is planned again by each call.
+-- as the connection lives; a function in SQL is planned again by each call. `offset 0` keeps that plan from becoming a
+-- join that reads the whole ledger: it may have been made when there were but a few answers.
 create function stored_answers(sought_callers text[], sought_keys text[], out stored json) language plpgsql stable as
 $$
 begin
@@ -80,7 +81,8 @@ begin
                                       'fingerprint', encode(c.fingerprint, 'hex'), 'answer', c.answer))
       into stored
       from unnest(sought_callers, sought_keys) as s (caller, key)
-      join commands c on c.caller = s.caller and c.idempotency_key = s.key;
+      join lateral (select * from commands c
+                     where c.caller = s.caller and c.idempotency_key = s.key offset 0) c on true;
 end
 $$;
 
