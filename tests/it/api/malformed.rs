@@ -142,6 +142,7 @@ async fn a_bad_order_is_refused_by_its_field() {
         import("/total/currency", json!("DOLLAR")),
         import("/total/currency", json!(840)),
         import("/total", json!(7)),
+        import("/total", json!([100, "USD"])),
         batch(json!({"orders": []}), "/orders"),
         batch(json!({"orders": vec![0; 1001]}), "/orders"),
         batch(json!({"orders": {}}), "/orders"),
