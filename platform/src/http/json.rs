@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
 use self::objects::Objects;
-use super::BODY_BYTES_MAX;
+use super::edge::BodyBytesMax;
 use crate::problem::Problem;
 
 const JSON: &str = "application/json";
@@ -85,9 +85,11 @@ fn expect_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Problem>
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let max = request.extensions().get::<BodyBytesMax>().copied();
     Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("the body is longer than {BODY_BYTES_MAX} bytes; split it into several requests");
+            let than = max.map_or_else(|| "it may be".to_owned(), |BodyBytesMax(max)| format!("{max} bytes"));
+            let detail = format!("the body is longer than {than}; split it into several requests");
             return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail).at("", "too long");
         }
         Problem::bad_request("body-unreadable", "the body did not arrive whole; send it again").at("", "cut off")

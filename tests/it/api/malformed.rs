@@ -1,5 +1,6 @@
 //! Whatever is wrong with a request, the answer is a 4xx problem that names the field, never a 5xx.
 
+use platform::http::BODY_BYTES_MAX;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -100,7 +101,7 @@ async fn a_bad_account_is_refused_by_its_field() {
         post("/v1/accounts", "", 400, ""),
         post("/v1/accounts", "{", 400, ""),
         post("/v1/accounts", &b"{\"name\":\"\xff\"}"[..], 400, ""),
-        post("/v1/accounts", vec![b' '; 1024 * 1024 + 1], 413, ""),
+        post("/v1/accounts", vec![b' '; BODY_BYTES_MAX + 1], 413, ""),
         rename(&[PATCH], &format!("/v1/accounts/{ACCOUNT}"), r#"{"name":"x"}"#, 428, "If-Match"),
         rename(&[PATCH, "If-Match: 1"], &format!("/v1/accounts/{ACCOUNT}"), r#"{"name":"x"}"#, 400, "If-Match"),
         rename(&[PATCH, "If-Match: W/\"1\""], &format!("/v1/accounts/{ACCOUNT}"), r#"{"name":"x"}"#, 400, "If-Match"),
