@@ -13,15 +13,16 @@ use event_store::RawPayload;
 use event_store::relay::reading::{RecordReader, Unreadable};
 use futures::FutureExt as _;
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::PgPool;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Place, Stamp};
+use crate::offsets::{Answers, Handed, TopicConsumer};
 
 /// One poll hands out at most so many records, which become one transaction.
 const POLL_RECORDS_MAX: usize = 1_000;
@@ -34,9 +35,6 @@ const QUEUE_POLLS_MAX: usize = 64;
 /// Where a topic of which nothing is known yet is begun, counted from its end: what lies before is read from the store.
 const TAIL_RECORDS: i64 = 1_000;
 
-/// What the consumer is called at the broker and in traces.
-pub(crate) const GROUP: &str = "handsel.projector.v1";
-
 /// A record of a topic.
 pub(crate) struct Incoming {
     pub(crate) topic: Arc<str>,
@@ -48,8 +46,12 @@ pub(crate) struct Incoming {
 pub(crate) type Poll = Arc<[Incoming]>;
 
 /// Where projections take their seats.
-#[derive(Clone, Default)]
-pub(crate) struct Feed(Arc<Mutex<Vec<Seat>>>);
+#[derive(Clone)]
+pub(crate) struct Feed {
+    seats: Arc<Mutex<Vec<Seat>>>,
+    group: Arc<str>,
+    handed: Handed,
+}
 
 struct Seat {
     contexts: &'static [Context],
@@ -64,9 +66,24 @@ pub(crate) struct Consuming {
     /// The topic of each context.
     pub(crate) topics: BTreeMap<Context, String>,
     pub(crate) partitions: BTreeSet<i32>,
+    /// Who waits for the consumer.
+    pub(crate) opened: oneshot::Sender<Arc<TopicConsumer>>,
 }
 
 impl Feed {
+    /// No seat is taken. The group is what the consumer is called at the broker and in traces.
+    pub(crate) fn new(group: &str) -> Self {
+        Self { seats: Arc::default(), group: group.into(), handed: Handed::default() }
+    }
+
+    pub(crate) fn group(&self) -> &str {
+        &self.group
+    }
+
+    pub(crate) fn handed(&self) -> &Handed {
+        &self.handed
+    }
+
     /// Takes a seat. The queue ends when the projection falls behind.
     pub(crate) fn join(&self, contexts: &'static [Context]) -> mpsc::Receiver<Poll> {
         let (queue, polls) = mpsc::channel(QUEUE_POLLS_MAX);
@@ -75,24 +92,27 @@ impl Feed {
     }
 
     fn hand_out(&self, poll: &Poll) {
+        self.handed.note(poll.iter().map(|record| record.stamp));
         let wanted = |seat: &Seat| poll.iter().any(|record| seat.contexts.contains(&record.stamp.place.context));
         self.seats()
             .retain(|seat| !seat.queue.is_closed() && (!wanted(seat) || seat.queue.try_send(poll.clone()).is_ok()));
     }
 
     fn seats(&self) -> std::sync::MutexGuard<'_, Vec<Seat>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the topics until the end of the process.
     pub(crate) async fn run(self, consuming: Consuming, views: PgPool, shutdown: CancellationToken) {
-        let consumer = match consuming.start(&views).await {
-            Ok(consumer) => consumer,
+        let consumer = match consuming.start(&self.group, &views).await {
+            Ok(consumer) => Arc::new(consumer),
             Err(error) => {
                 tracing::error!(%error, "No consumer could be made; projections read the stores alone");
                 return;
             }
         };
+        // Nobody waits any more if the process ends.
+        let _unwanted = consuming.opened.send(consumer.clone());
         let named = |(context, topic): (&Context, &String)| (topic.clone(), reader(topic, *context));
         let mut topics: Topics = consuming.topics.iter().map(named).collect();
         loop {
@@ -119,7 +139,7 @@ impl Feed {
 
 /// Waits a moment for more where much comes: each poll is a transaction of each projection, and a transaction of ten
 /// rows costs Postgres nearly what one of a hundred does. Where little comes nothing waits.
-async fn gather(consumer: &StreamConsumer, topics: &mut Topics, records: &mut Vec<Incoming>) {
+async fn gather(consumer: &TopicConsumer, topics: &mut Topics, records: &mut Vec<Incoming>) {
     let end = tokio::time::Instant::now() + GATHER;
     while records.len() < POLL_RECORDS_MAX
         && let Ok(next) = tokio::time::timeout_at(end, consumer.recv()).await
@@ -129,10 +149,10 @@ async fn gather(consumer: &StreamConsumer, topics: &mut Topics, records: &mut Ve
 }
 
 impl Consuming {
-    async fn start(&self, views: &PgPool) -> anyhow::Result<StreamConsumer> {
+    async fn start(&self, group: &str, views: &PgPool) -> anyhow::Result<TopicConsumer> {
         let mut config = self.kafka.clone();
         config
-            .set("group.id", GROUP)
+            .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
@@ -143,7 +163,7 @@ impl Consuming {
             // The embedded broker sleeps for so long even with data in hand; others answer at once.
             config.set("fetch.wait.max.ms", if self.embedded { "5" } else { "500" });
         }
-        let consumer: StreamConsumer = config.create()?;
+        let consumer: TopicConsumer = config.create_with_context(Answers)?;
         let known = if self.embedded { vec![] } else { known_offsets(views).await? };
         let mut list = TopicPartitionList::new();
         for (context, topic) in &self.topics {

@@ -17,7 +17,7 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use crate::checkpoint::{Checkpoint, Cursor, Moves, Place, Verdict, WHOLE_STORE};
-use crate::feed::{Feed, GROUP, Incoming, Poll};
+use crate::feed::{Feed, Incoming, Poll};
 use crate::lag::{Condition, Pulse};
 use crate::projection::{Failed, Order, ReadModel};
 use crate::share::Held;
@@ -236,7 +236,7 @@ impl Session<'_> {
         let causes = records.clone().map(|record| record.event.cause.traceparent.as_deref());
         let Some(first) = records.next() else { return Span::none() };
         let at = (first.stamp.place.partition, first.stamp.offset);
-        let span = messaging::process(&first.topic, GROUP, at, causes);
+        let span = messaging::process(&first.topic, self.of.feed.group(), at, causes);
         span.record("projection", self.of.model.name);
         span
     }

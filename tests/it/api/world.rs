@@ -56,6 +56,7 @@ impl Api {
         let readers = [(Context::Identity, identity.reader()), (Context::Orders, orders.reader())];
         let config = Config {
             topics: Default::default(),
+            group: "handsel.projector.v1".to_owned(),
             views_url: Secret::new(database.url()),
             kafka: None,
             embedded_broker: false,
