@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use envelope::Recorded;
 use event_schemas::Context;
 use event_store::RawPayload;
 use event_store::relay::reading::{RecordReader, Unreadable};
 use futures::FutureExt as _;
+use platform::clock;
+use platform::telemetry::messaging;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaResult;
@@ -20,6 +22,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::checkpoint::{Place, Stamp};
 use crate::offsets::{Answers, Handed, TopicConsumer};
@@ -98,6 +101,24 @@ impl Feed {
             .retain(|seat| !seat.queue.is_closed() && (!wanted(seat) || seat.queue.try_send(poll.clone()).is_ok()));
     }
 
+    /// What a poll brought, as metrics and traces show it: a span for each topic.
+    fn measure(&self, poll: &Poll, begun: Instant) -> Vec<Span> {
+        let of = |topic| poll.iter().filter(move |record| Arc::ptr_eq(&record.topic, topic));
+        let mut topics: Vec<&Arc<str>> = Vec::new();
+        for record in poll.iter() {
+            if !topics.iter().any(|topic| Arc::ptr_eq(topic, &record.topic)) {
+                topics.push(&record.topic);
+            }
+        }
+        let span = |topic| {
+            let count = of(topic).count() as u64;
+            messaging::polled(topic, &self.group, count, begun);
+            let causes = of(topic).map(|record| record.event.cause.traceparent.as_deref());
+            messaging::poll(topic, &self.group, count, causes)
+        };
+        topics.into_iter().map(span).collect()
+    }
+
     fn seats(&self) -> std::sync::MutexGuard<'_, Vec<Seat>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,6 +141,7 @@ impl Feed {
                 () = shutdown.cancelled() => return,
                 first = consumer.recv() => first,
             };
+            let begun = clock::monotonic();
             let mut records = Vec::new();
             take(first, &mut topics, &mut records);
             while records.len() < POLL_RECORDS_MAX
@@ -131,7 +153,9 @@ impl Feed {
                 gather(&consumer, &mut topics, &mut records).await;
             }
             if !records.is_empty() {
-                self.hand_out(&records.into());
+                let poll = records.into();
+                let _span = self.measure(&poll, begun);
+                self.hand_out(&poll);
             }
         }
     }

@@ -74,7 +74,7 @@ async fn answer(settings: EdgeSettings, mut request: Request, next: Next) -> Res
     let status = response.status().as_str().to_owned();
     metrics::histogram!(
         "http_server_request_duration_seconds",
-        "http_route" => route, "method" => method, "status" => status
+        "http_route" => route, "http_request_method" => method, "http_response_status_code" => status
     )
     .record(begun.elapsed().as_secs_f64());
     response
