@@ -3,4 +3,5 @@
 mod journeys;
 mod malformed;
 mod openapi;
+mod parked;
 pub(crate) mod world;
