@@ -1,5 +1,6 @@
 //! The API as a client meets it: commands in, views out, and a problem for everything that is wrong.
 
+mod attacks;
 mod journeys;
 mod malformed;
 mod openapi;

@@ -95,6 +95,11 @@ impl Api {
         Answer { status, headers, body }
     }
 
+    /// Where it listens, for what no client would send.
+    pub(crate) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     pub(crate) async fn post(&self, path: &str, headers: &[&str], body: &Value) -> Answer {
         let headers = [headers, &["content-type: application/json"]].concat();
         self.send(Method::POST, path, &headers, body.to_string()).await
