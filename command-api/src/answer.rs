@@ -17,6 +17,28 @@ use serde::Serialize;
 const TOKEN: HeaderName = HeaderName::from_static(token::HEADER);
 const RETRY_AFTER_S: u32 = 1;
 
+/// Counts what came of a command. Both names are of the code, so there are few.
+pub(crate) fn counted<E>(
+    aggregate: &'static str,
+    command: &'static str,
+    came: Result<Done, Refused<E>>,
+) -> Result<Done, Refused<E>> {
+    let outcome = match &came {
+        Ok(done) if done.replayed => "replayed",
+        Ok(done) if done.events.is_empty() => "unchanged",
+        Ok(_) => "accepted",
+        Err(Refused::Rule(_)) => "refused",
+        Err(Refused::Conflict { .. }) => "conflict",
+        Err(Refused::KeyReused) => "key_reused",
+        Err(Refused::Overloaded) => "overloaded",
+        Err(Refused::Unavailable { .. }) => "unavailable",
+        Err(Refused::Broken(_)) => "broken",
+    };
+    metrics::counter!("handsel_commands_total", "aggregate" => aggregate, "command" => command, "outcome" => outcome)
+        .increment(1);
+    came
+}
+
 /// What comes with a command: its cause, the version it was made for, and the key of the request.
 pub(crate) fn ask(
     caller: &Caller,

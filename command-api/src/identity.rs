@@ -120,7 +120,8 @@ async fn register(
     let command = AccountCommand::Register { account, name, email, reference };
     let print = || fingerprint(&app.tokens, &Method::POST, "/v1/accounts", &body.bytes);
     let ask = answer::ask(&caller, expected.and_then(|expected| expected.0), key.as_ref(), print);
-    let done = app.commands.accounts.execute(&id, command, ask).await.map_err(|no| answer::refused(no, field_of))?;
+    let came = app.commands.accounts.execute(&id, command, ask).await;
+    let done = answer::counted("account", "Register", came).map_err(|no| answer::refused(no, field_of))?;
     let body = Registered { account, version: done.version };
     Ok(answer::made(Context::Identity, &done, &app.tokens, &format!("/v1/accounts/{account}"), body))
 }
@@ -163,7 +164,8 @@ async fn rename(
     let command = AccountCommand::Rename { name: sealed.map_err(|error| answer::keyless(&error))? };
     let print = || fingerprint(&app.tokens, &Method::PATCH, &format!("/v1/accounts/{id}"), &body.bytes);
     let ask = answer::ask(&caller, expected, key.as_ref(), print);
-    let done = app.commands.accounts.execute(&id, command, ask).await.map_err(|no| answer::refused(no, field_of))?;
+    let came = app.commands.accounts.execute(&id, command, ask).await;
+    let done = answer::counted("account", "Rename", came).map_err(|no| answer::refused(no, field_of))?;
     Ok(answer::changed(Context::Identity, &done, &app.tokens))
 }
 

@@ -120,8 +120,8 @@ async fn take_in(app: &App, order: OrderId, import: Import, ask: event_store::As
     let Import { customer, ordered_on, units, total: Amount { amount_minor, currency }, .. } = import;
     let total = Money { amount_minor, currency };
     let command = OrderCommand::ImportOrder { order, customer, ordered_on, units, total };
-    let done = app.commands.orders.execute(&order.to_string(), command, ask).await;
-    done.map_err(|no| answer::refused(no, field_of))
+    let came = app.commands.orders.execute(&order.to_string(), command, ask).await;
+    answer::counted("order", "ImportOrder", came).map_err(|no| answer::refused(no, field_of))
 }
 
 fn field_of(error: &OrderError) -> Option<&'static str> {

@@ -4,6 +4,8 @@ pub mod identity;
 pub mod orders;
 mod refusal;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use refusal::{Kind, Refusal};
 pub use shape::{Folded, shape};

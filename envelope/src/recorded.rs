@@ -36,6 +36,13 @@ pub struct Recorded<E> {
 impl<E> Recorded<E> {
     /// The same with other data, for decoding.
     pub fn try_map<F, X>(self, decode: impl FnOnce(&Recorded<()>, E) -> Result<F, X>) -> Result<Recorded<F>, X> {
+        let (head, data) = self.replace(());
+        let data = decode(&head, data)?;
+        Ok(head.replace(data).0)
+    }
+
+    /// The same with other data, and the data it had.
+    fn replace<F>(self, data: F) -> (Recorded<F>, E) {
         let Self {
             position,
             context,
@@ -47,36 +54,9 @@ impl<E> Recorded<E> {
             event_version,
             recorded_at,
             cause,
-            data,
+            data: had,
         } = self;
-        let head = Recorded {
-            position,
-            context,
-            aggregate_type,
-            aggregate_id,
-            sequence,
-            event_id,
-            event_type,
-            event_version,
-            recorded_at,
-            cause,
-            data: (),
-        };
-        let data = decode(&head, data)?;
-        let Recorded {
-            position,
-            context,
-            aggregate_type,
-            aggregate_id,
-            sequence,
-            event_id,
-            event_type,
-            event_version,
-            recorded_at,
-            cause,
-            data: (),
-        } = head;
-        Ok(Recorded {
+        let new = Recorded {
             position,
             context,
             aggregate_type,
@@ -88,6 +68,7 @@ impl<E> Recorded<E> {
             recorded_at,
             cause,
             data,
-        })
+        };
+        (new, had)
     }
 }

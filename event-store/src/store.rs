@@ -140,7 +140,11 @@ impl Store {
 
     pub(crate) async fn appender(&self) -> Result<&mpsc::Sender<Submission>, StoreError> {
         let Inner { config, history, pool, publishing, appender, .. } = &*self.0;
-        let start = || Appender::start(config.clone(), *history, pool.clone(), publishing.clone());
+        let start = || {
+            // Shown from the start: a counter that appears with its first count has no rate then.
+            metrics::counter!("event_store_batches_behind_total").increment(0);
+            Appender::start(config.clone(), *history, pool.clone(), publishing.clone())
+        };
         appender.get_or_try_init(start).await.map(|(sender, _)| sender)
     }
 

@@ -102,6 +102,8 @@ pub async fn start(
     sockets: Sockets,
     shutdown: Shutdown,
 ) -> anyhow::Result<Started> {
+    // What is measured before the recorder is there is lost.
+    let measured = metrics::install()?;
     let readiness = Readiness::new();
     let process = Process {
         instance,
@@ -129,7 +131,7 @@ pub async fn start(
     if let Some(listener) = listening {
         api::start(&process, listener, &mut parts)?;
     }
-    let (seen, measured, end) = (readiness.clone(), metrics::install()?, shutdown.clone());
+    let (seen, end) = (readiness.clone(), shutdown.clone());
     parts.attend("admin", async move { Ok(admin::serve(admin_listener, seen, measured, end).await?) });
     readiness.started();
     Ok(Started { parts, readiness, shutdown })

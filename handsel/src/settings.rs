@@ -74,6 +74,12 @@ impl TopicSettings {
             .map_or_else(|| published.to_owned(), |rest| format!("{}{rest}", self.topic_prefix))
     }
 
+    /// The consumer group of the projections that read them.
+    #[must_use]
+    pub fn group(&self) -> String {
+        format!("{}.projector.v1", self.topic_prefix)
+    }
+
     /// Every topic there is, as it should be.
     #[must_use]
     pub fn declared(&self) -> Vec<Topic> {

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::http::BODY_BYTES_MAX;
+
 pub use secret::{Secret, SettingsError, secret_or_file};
 
 /// Where the data of this instance lies.
@@ -180,7 +182,7 @@ pub struct HttpSettings {
     pub admin_port: u16,
 
     /// Largest request body in bytes.
-    #[arg(long, env = "HANDSEL_BODY_BYTES_MAX", value_name = "BYTES", default_value_t = 2 * 1024 * 1024)]
+    #[arg(long, env = "HANDSEL_BODY_BYTES_MAX", value_name = "BYTES", default_value_t = BODY_BYTES_MAX)]
     pub body_bytes_max: usize,
 
     /// Longest time for one request.

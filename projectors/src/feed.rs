@@ -5,23 +5,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use envelope::Recorded;
 use event_schemas::Context;
 use event_store::RawPayload;
 use event_store::relay::reading::{RecordReader, Unreadable};
 use futures::FutureExt as _;
+use platform::clock;
+use platform::telemetry::messaging;
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::PgPool;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::checkpoint::{Place, Stamp};
+use crate::offsets::{Answers, Handed, TopicConsumer};
 
 /// One poll hands out at most so many records, which become one transaction.
 const POLL_RECORDS_MAX: usize = 1_000;
@@ -37,9 +41,6 @@ const QUEUE_POLLS_MAX: usize = 64;
 /// Where a topic of which nothing is known yet is begun, counted from its end: what lies before is read from the store.
 const TAIL_RECORDS: i64 = 1_000;
 
-/// What the consumer is called at the broker and in traces.
-pub(crate) const GROUP: &str = "handsel.projector.v1";
-
 /// A record of a topic.
 pub(crate) struct Incoming {
     pub(crate) topic: Arc<str>,
@@ -51,8 +52,12 @@ pub(crate) struct Incoming {
 pub(crate) type Poll = Arc<[Incoming]>;
 
 /// Where projections take their seats.
-#[derive(Clone, Default)]
-pub(crate) struct Feed(Arc<Mutex<Vec<Seat>>>);
+#[derive(Clone)]
+pub(crate) struct Feed {
+    seats: Arc<Mutex<Vec<Seat>>>,
+    group: Arc<str>,
+    handed: Handed,
+}
 
 struct Seat {
     contexts: &'static [Context],
@@ -67,9 +72,24 @@ pub(crate) struct Consuming {
     /// The topic of each context.
     pub(crate) topics: BTreeMap<Context, String>,
     pub(crate) partitions: BTreeSet<i32>,
+    /// Who waits for the consumer.
+    pub(crate) opened: oneshot::Sender<Arc<TopicConsumer>>,
 }
 
 impl Feed {
+    /// No seat is taken. The group is what the consumer is called at the broker and in traces.
+    pub(crate) fn new(group: &str) -> Self {
+        Self { seats: Arc::default(), group: group.into(), handed: Handed::default() }
+    }
+
+    pub(crate) fn group(&self) -> &str {
+        &self.group
+    }
+
+    pub(crate) fn handed(&self) -> &Handed {
+        &self.handed
+    }
+
     /// Takes a seat. The queue ends when the projection falls behind.
     pub(crate) fn join(&self, contexts: &'static [Context]) -> mpsc::Receiver<Poll> {
         let (queue, polls) = mpsc::channel(QUEUE_POLLS_MAX);
@@ -78,24 +98,45 @@ impl Feed {
     }
 
     fn hand_out(&self, poll: &Poll) {
+        self.handed.note(poll.iter().map(|record| record.stamp));
         let wanted = |seat: &Seat| poll.iter().any(|record| seat.contexts.contains(&record.stamp.place.context));
         self.seats()
             .retain(|seat| !seat.queue.is_closed() && (!wanted(seat) || seat.queue.try_send(poll.clone()).is_ok()));
     }
 
+    /// What a poll brought, as metrics and traces show it: a span for each topic.
+    fn measure(&self, poll: &Poll, begun: Instant) -> Vec<Span> {
+        let of = |topic| poll.iter().filter(move |record| Arc::ptr_eq(&record.topic, topic));
+        let mut topics: Vec<&Arc<str>> = Vec::new();
+        for record in poll.iter() {
+            if !topics.iter().any(|topic| Arc::ptr_eq(topic, &record.topic)) {
+                topics.push(&record.topic);
+            }
+        }
+        let span = |topic| {
+            let count = of(topic).count() as u64;
+            messaging::polled(topic, &self.group, count, begun);
+            let causes = of(topic).map(|record| record.event.cause.traceparent.as_deref());
+            messaging::poll(topic, &self.group, count, causes)
+        };
+        topics.into_iter().map(span).collect()
+    }
+
     fn seats(&self) -> std::sync::MutexGuard<'_, Vec<Seat>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the topics until the end of the process.
     pub(crate) async fn run(self, consuming: Consuming, views: PgPool, shutdown: CancellationToken) {
-        let consumer = match consuming.start(&views).await {
-            Ok(consumer) => consumer,
+        let consumer = match consuming.start(&self.group, &views).await {
+            Ok(consumer) => Arc::new(consumer),
             Err(error) => {
                 tracing::error!(%error, "No consumer could be made; projections read the stores alone");
                 return;
             }
         };
+        // Nobody waits any more if the process ends.
+        let _unwanted = consuming.opened.send(consumer.clone());
         let named = |(context, topic): (&Context, &String)| (topic.clone(), reader(topic, *context));
         let mut topics: Topics = consuming.topics.iter().map(named).collect();
         let mut gather_for = GATHER;
@@ -104,6 +145,7 @@ impl Feed {
                 () = shutdown.cancelled() => return,
                 first = consumer.recv() => first,
             };
+            let begun = clock::monotonic();
             let mut records = Vec::new();
             take(first, &mut topics, &mut records);
             while records.len() < POLL_RECORDS_MAX
@@ -116,7 +158,9 @@ impl Feed {
             }
             gather_for = if records.len() >= MUCH_RECORDS { GATHER_WHILE_MUCH_COMES } else { GATHER };
             if !records.is_empty() {
-                self.hand_out(&records.into());
+                let poll = records.into();
+                let _span = self.measure(&poll, begun);
+                self.hand_out(&poll);
             }
         }
     }
@@ -124,7 +168,7 @@ impl Feed {
 
 /// Waits a moment for more where much comes: each poll is a transaction of each projection, and a transaction of ten
 /// rows costs Postgres nearly what one of a hundred does. Where little comes nothing waits.
-async fn gather(lasting: Duration, consumer: &StreamConsumer, topics: &mut Topics, records: &mut Vec<Incoming>) {
+async fn gather(lasting: Duration, consumer: &TopicConsumer, topics: &mut Topics, records: &mut Vec<Incoming>) {
     let end = tokio::time::Instant::now() + lasting;
     while records.len() < POLL_RECORDS_MAX
         && let Ok(next) = tokio::time::timeout_at(end, consumer.recv()).await
@@ -134,10 +178,10 @@ async fn gather(lasting: Duration, consumer: &StreamConsumer, topics: &mut Topic
 }
 
 impl Consuming {
-    async fn start(&self, views: &PgPool) -> anyhow::Result<StreamConsumer> {
+    async fn start(&self, group: &str, views: &PgPool) -> anyhow::Result<TopicConsumer> {
         let mut config = self.kafka.clone();
         config
-            .set("group.id", GROUP)
+            .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
@@ -148,7 +192,7 @@ impl Consuming {
             // The embedded broker sleeps for so long even with data in hand; others answer at once.
             config.set("fetch.wait.max.ms", if self.embedded { "5" } else { "500" });
         }
-        let consumer: StreamConsumer = config.create()?;
+        let consumer: TopicConsumer = config.create_with_context(Answers)?;
         let known = if self.embedded { vec![] } else { known_offsets(views).await? };
         let mut list = TopicPartitionList::new();
         for (context, topic) in &self.topics {

@@ -9,7 +9,7 @@ use event_schemas::Context;
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
 use platform::progress::Progress;
-use platform::telemetry::messaging;
+use platform::telemetry::messaging::{self, Processing};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use crate::checkpoint::{Checkpoint, Cursor, Moves, Place, Verdict, WHOLE_STORE};
-use crate::feed::{Feed, GROUP, Incoming, Poll};
+use crate::feed::{Feed, Incoming, Poll};
 use crate::lag::{Condition, Pulse};
 use crate::projection::{Failed, Order, ReadModel};
 use crate::share::Held;
@@ -212,7 +212,9 @@ impl Session<'_> {
             for record in rest {
                 self.heard.insert(record.stamp.place, Instant::now());
             }
+            let measured = plan.apply.first().map(|index| self.processing(&rest[*index]));
             self.step(events, &plan.moves).instrument(span).await?;
+            drop(measured);
             let Some((index, verdict)) = plan.stopped else { break };
             let context = rest[index].stamp.place.context;
             if verdict == Verdict::OtherHistory {
@@ -235,9 +237,13 @@ impl Session<'_> {
         let causes = records.clone().map(|record| record.event.cause.traceparent.as_deref());
         let Some(first) = records.next() else { return Span::none() };
         let at = (first.stamp.place.partition, first.stamp.offset);
-        let span = messaging::process(&first.topic, GROUP, at, causes);
+        let span = messaging::process(&first.topic, self.of.feed.group(), at, causes);
         span.record("projection", self.of.model.name);
         span
+    }
+
+    fn processing(&self, first: &Incoming) -> Processing {
+        Processing::of(&first.topic, self.of.feed.group(), self.of.model.name)
     }
 
     /// Reads the store where the topic is quiet although something is missing.

@@ -15,6 +15,7 @@ mod generation;
 pub mod identity;
 mod lag;
 mod migrate;
+mod offsets;
 pub mod orders;
 pub mod parked;
 mod parked_rows;

@@ -1,6 +1,7 @@
 //! Runs the projections of this process.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use event_schemas::{Context, PARTITIONS};
 use event_store::keys::KeyRing;
@@ -9,7 +10,7 @@ use platform::progress::Progress;
 use platform::settings::Secret;
 use rdkafka::ClientConfig;
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::feed::{Consuming, Feed};
 use crate::follower::{Follower, partitions_of};
 use crate::lag::{self, Pulse};
+use crate::offsets::{Publishing, TopicConsumer};
 use crate::projection::{Order, ReadModel};
 use crate::registry::{READ_MODELS, find};
 use crate::share::{self, Held, Wanted};
@@ -35,6 +37,9 @@ pub struct Config {
     pub kafka: Option<ClientConfig>,
     /// The topic of each context; a context that is not here goes by its usual name.
     pub topics: BTreeMap<Context, String>,
+    /// The consumer group under whose name lag tools find how far the projections are. Instances that share a Kafka
+    /// have groups of their own.
+    pub group: String,
     /// The broker is the embedded one, which is read from its beginning.
     pub embedded_broker: bool,
     /// The partitions to follow; `None`: whatever is free.
@@ -65,7 +70,7 @@ pub async fn run(
     let views = views_pool(&config.views_url)?;
     let process = Uuid::now_v7();
     let watched = Watched::start(&stores, &progress, &shutdown);
-    let feed = Feed::default();
+    let feed = Feed::new(&config.group);
     let mut tasks = JoinSet::new();
 
     let (to, held) = watch::channel(Held::new());
@@ -73,24 +78,16 @@ pub async fn run(
         models.iter().flat_map(|model| partitions_of(model, &share).into_iter().map(|one| (model.name, one)));
     let wanted = Wanted { process, partitions: partitions.collect(), explicit: config.partitions.is_some() };
     tasks.spawn(share::keep(config.views_url.expose().to_owned(), wanted, to, shutdown.clone()));
-    if let Some(kafka) = config.kafka {
-        let topic = |context: Context| {
-            let named = config.topics.get(&context);
-            (context, named.cloned().unwrap_or_else(|| context.topic().to_owned()))
-        };
-        let topics = stores.contexts().map(topic).collect();
-        let partitions = if models.iter().any(|model| model.order == Order::Store) {
-            (0..PARTITIONS).collect()
-        } else {
-            share.iter().copied().collect()
-        };
-        let consuming = Consuming { kafka, embedded: config.embedded_broker, topics, partitions };
+    let followed: Vec<_> = models.into_iter().map(|model| (model, Pulse::default())).collect();
+    if let Some(kafka) = &config.kafka {
+        let (opened, consumer) = oneshot::channel();
+        let consuming = consuming(kafka, &config, &stores, &followed, opened);
+        let (topics, handed) = (consuming.topics.clone(), feed.handed().clone());
+        let publishing = Publishing { opened: consumer, topics, handed, followed: followed.clone() };
         tasks.spawn(feed.clone().run(consuming, views.clone(), shutdown.clone()));
+        tasks.spawn(publishing.run(shutdown.clone()));
     }
-    let mut followed = Vec::new();
-    for model in models {
-        let pulse = Pulse::default();
-        followed.push((model, pulse.clone()));
+    for (model, pulse) in &followed {
         let follower = Follower {
             model,
             views: views.clone(),
@@ -100,7 +97,7 @@ pub async fn run(
             feed: feed.clone(),
             watched: watched.clone(),
             held: held.clone(),
-            pulse,
+            pulse: pulse.clone(),
             shutdown: shutdown.clone(),
         };
         tasks.spawn(follower.run());
@@ -110,6 +107,26 @@ pub async fn run(
         ended?;
     }
     Ok(())
+}
+
+/// What the consumer reads: a view that is read in order wants to hear of every partition.
+fn consuming(
+    kafka: &ClientConfig,
+    config: &Config,
+    stores: &Stores,
+    followed: &[(&'static ReadModel, Pulse)],
+    opened: oneshot::Sender<Arc<TopicConsumer>>,
+) -> Consuming {
+    let topic = |context: Context| {
+        let named = config.topics.get(&context);
+        (context, named.cloned().unwrap_or_else(|| context.topic().to_owned()))
+    };
+    let partitions = match &config.partitions {
+        Some(share) if followed.iter().all(|(model, _)| model.order != Order::Store) => share.clone(),
+        Some(_) | None => (0..PARTITIONS).collect(),
+    };
+    let (kafka, topics) = (kafka.clone(), stores.contexts().map(topic).collect());
+    Consuming { kafka, embedded: config.embedded_broker, topics, partitions, opened }
 }
 
 /// Rows and checkpoints vanish together in a crash of Postgres, and the checkpoint is compared: so commits need not

@@ -47,6 +47,7 @@ pub(crate) async fn fresh(app: &App, view: &str, of: &[Context], token: &Consist
         return Ok(fresh);
     }
     let deadline = Instant::now() + WAIT_MAX;
+    let mut in_time = true;
     for ((context, partition), place) in &wanted {
         let seen = match app.progress.wait(view, context, *partition, **place, deadline).await {
             Some(seen) => seen,
@@ -55,12 +56,15 @@ pub(crate) async fn fresh(app: &App, view: &str, of: &[Context], token: &Consist
         match seen {
             Seen::Reached => {}
             Seen::OtherHistory => fresh.other_history = true,
-            Seen::Late => return Err(late(view)),
+            Seen::Late => in_time = false,
+        }
+        if !in_time {
+            break;
         }
     }
     let positions = wanted.iter().map(|((context, _), (_, position))| (context.clone(), position.0));
     refuse_parked(app, view, positions.unzip()).await?;
-    Ok(fresh)
+    if in_time { Ok(fresh) } else { Err(late(view)) }
 }
 
 /// For views that another process builds: their checkpoints say how far they are.
@@ -95,13 +99,19 @@ async fn poll(
     }
 }
 
-/// The view has passed a parked event without showing it: waiting would not help.
+/// What the token tells of is parked, or is of an aggregate that is parked and will be put behind what is there: the
+/// view passes it without showing it, and waiting does not help. Which aggregate a position is of, the audit log knows;
+/// as long as it does not, only what is parked itself can be told.
 async fn refuse_parked(app: &App, view: &str, (contexts, positions): (Vec<String>, Vec<i64>)) -> Result<(), Problem> {
     let parked = sqlx::query_scalar!(
         r#"select 1 as "one!"
            from read.parked p join read.generations g using (projection, generation)
-           join unnest($2::text[], $3::bigint[]) as wanted(context, position) using (context, position)
-          where g.state = 'live' and p.projection = $1 limit 1"#,
+           join unnest($2::text[], $3::bigint[]) as wanted(context, position)
+             on wanted.context = p.context and wanted.position >= p.position
+           left join read.audit_log a on a.context = wanted.context and a.position = wanted.position
+          where g.state = 'live' and p.projection = $1
+            and (p.position = wanted.position
+                 or (a.aggregate_type, a.aggregate_id) = (p.aggregate_type, p.aggregate_id)) limit 1"#,
         view,
         &contexts,
         &positions,

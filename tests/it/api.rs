@@ -1,6 +1,8 @@
 //! The API as a client meets it: commands in, views out, and a problem for everything that is wrong.
 
+mod attacks;
 mod journeys;
 mod malformed;
 mod openapi;
+mod parked;
 pub(crate) mod world;

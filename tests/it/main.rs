@@ -9,6 +9,7 @@ mod event_store;
 mod identity;
 mod journeys;
 mod keys;
+mod metrics;
 mod orders;
 mod program;
 mod projectors;

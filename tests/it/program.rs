@@ -59,6 +59,21 @@ async fn keys_lie_in_the_data_folder_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn how_long_a_body_may_be_is_a_setting() {
+    let database = empty_database().await;
+    let mut program = Program::new(EXE, &["--body-bytes-max", "64"], &[("DATABASE_URL", database.url())]);
+    program.up().await;
+    let post = |body: String| {
+        let request = reqwest::Client::new().post(format!("{}/v1/accounts", program.running().url));
+        request.header("content-type", "application/json").body(body).send()
+    };
+    assert_eq!(post("{}".to_owned()).await.unwrap().status(), 422);
+    let refused = tests::Answer::read(post(" ".repeat(65)).await.unwrap()).await;
+    assert_eq!((refused.status, refused.body["code"].as_str()), (413, Some("body-too-large")));
+    assert!(refused.body["detail"].as_str().unwrap().contains("64 bytes"), "{}", refused.body);
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_one_clear_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

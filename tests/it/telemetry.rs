@@ -66,7 +66,7 @@ async fn one_trace_leads_from_the_request_through_the_topic_to_the_projector() {
     let mut program = Program::new(EXE, &[], &env);
     program.up().await;
     let topic = "handsel.orders.events.v1";
-    let (send, process) = (format!("send {topic}"), format!("process {topic}"));
+    let [send, poll, process] = ["send", "poll", "process"].map(|step| format!("{step} {topic}"));
     let link =
         |span: &Span| span.links.iter().find(|link| hex(&link.trace_id) == TRACE).map(|link| link.span_id.clone());
     let tries = AtomicU32::new(0);
@@ -78,9 +78,11 @@ async fn one_trace_leads_from_the_request_through_the_topic_to_the_projector() {
     .await;
     let cause = collector.named(&process).iter().find_map(link).expect("it was just there");
     let followed = |span: &Span| hex(&span.trace_id) == TRACE && span.parent_span_id == cause;
+    let brought = |span: &Span| span.links.iter().any(|link| link.span_id == cause);
     until("the collector has what led there", ETA_MAX, || async {
         collector.named("request").iter().any(|span| span.span_id == cause)
             && collector.named(&send).iter().any(followed)
+            && collector.named(&poll).iter().any(brought)
     })
     .await;
 

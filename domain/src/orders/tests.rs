@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::tests::{Decides, a_repeat_adds_nothing, any_event_is_taken_and_stored, carry_out};
 use crate::{Folded as _, shape};
 use event_schemas::orders::OrderEvent;
 
@@ -140,11 +141,10 @@ fn commands() -> impl Strategy<Value = OrderCommand> {
     })
 }
 
-/// Carries a command out as the store does: nothing changes if it is refused.
-fn carry_out(order: &mut Order, command: OrderCommand) -> Result<Vec<OrderEvent>, OrderError> {
-    let events = order.decide(command)?;
-    events.iter().cloned().for_each(|event| order.evolve(event));
-    Ok(events)
+impl Decides for Order {
+    fn decide(&self, command: OrderCommand) -> Result<Vec<OrderEvent>, OrderError> {
+        self.decide(command)
+    }
 }
 
 proptest! {
@@ -153,13 +153,7 @@ proptest! {
         before in prop::collection::vec(commands(), 0..6),
         command in commands(),
     ) {
-        let mut order = Order::default();
-        for earlier in before {
-            carry_out(&mut order, earlier).ok();
-        }
-        if carry_out(&mut order, command.clone()).is_ok() {
-            prop_assert_eq!(carry_out(&mut order, command), Ok(vec![]));
-        }
+        a_repeat_adds_nothing::<Order>(before, command)?;
     }
 
     #[test]
@@ -180,11 +174,6 @@ proptest! {
 
     #[test]
     fn evolve_takes_any_event_and_its_state_survives_storage(all in prop::collection::vec(commands(), 0..20)) {
-        let mut order = Order::default();
-        for command in all {
-            order.evolve(imported(command));
-            let stored = serde_json::to_string(&order).unwrap();
-            prop_assert_eq!(&serde_json::from_str::<Order>(&stored).unwrap(), &order);
-        }
+        any_event_is_taken_and_stored::<Order>(all.into_iter().map(imported))?;
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use envelope::Position;
-use platform::telemetry::messaging;
+use platform::telemetry::messaging::{self, Sending};
 use rdkafka::error::KafkaError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -65,6 +65,7 @@ impl Session<'_> {
                             return ended;
                         }
                     }
+                    pump.sending.acknowledged(cursor.checkpoint());
                 }
                 _ = save.tick() => {
                     let due = asserted_at.elapsed() >= ASSERT_INTERVAL;
@@ -101,8 +102,8 @@ fn tell(reader: &Reader, state_told: &watch::Sender<RelayState>, cursor: &Cursor
     let (checkpoint, head) = (cursor.checkpoint(), feed.head());
     let context = reader.context().to_string();
     metrics::gauge!("handsel_relay_checkpoint", "context" => context.clone()).set(checkpoint.get() as f64);
-    let backlog = (head.get() - checkpoint.get()).max(0);
-    metrics::gauge!("handsel_relay_backlog_events", "context" => context).set(backlog as f64);
+    let unpublished = (head.get() - checkpoint.get()).max(0);
+    metrics::gauge!("handsel_outbox_unpublished", "context" => context).set(unpublished as f64);
     let state = if cursor.in_flight() > 0 && silence > SILENCE_MAX {
         RelayState::WaitingForBroker(format!("{} records wait to be acknowledged", cursor.in_flight()))
     } else {
@@ -120,7 +121,7 @@ pub(super) struct Pump<'a> {
     pub(super) producer: &'a Producer,
     pub(super) headers: HeaderMaker,
     pub(super) partitions: i32,
-    pub(super) published: metrics::Counter,
+    pub(super) sending: Sending,
 }
 
 impl Pump<'_> {
@@ -143,7 +144,7 @@ impl Pump<'_> {
                 if self.producer.send(partition, event, headers)? == Sent::Full {
                     return Ok(true);
                 }
-                self.published.increment(1);
+                self.sending.handed_over(event.position);
                 let number = i32::try_from(partition).unwrap_or_default();
                 let cause = event.cause.traceparent.as_deref();
                 // Ends at once: the producer has taken the record.

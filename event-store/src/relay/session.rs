@@ -2,6 +2,7 @@
 
 use envelope::Position;
 use platform::kafka::topics::{self, Topic, TopicsError};
+use platform::telemetry::messaging::Sending;
 use rdkafka::error::KafkaError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -144,12 +145,11 @@ impl Session<'_> {
             Ok(producer) => producer,
             Err(error) => return error.into(),
         };
-        let context = self.reader.context().to_string();
         let mut pump = Pump {
             producer: &producer,
             headers: HeaderMaker::new(publishing.clone(), leader.row.history),
             partitions: i32::try_from(leader.row.kept.len()).unwrap_or(i32::MAX),
-            published: metrics::counter!("handsel_relay_published_total", "context" => context),
+            sending: Sending::to(&publishing.topic),
         };
         let ended = self.pump(leader, &mut cursor, &mut pump, &mut reports).await;
         if matches!(ended, Ended::Stopped) {

@@ -45,8 +45,10 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
         described.push(query_api::openapi());
     }
     let document = docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described);
-    let timeout = Duration::from_millis(process.plan.http.request_timeout_ms);
-    Ok(edge(routes.merge(docs::routes(&document)?), EdgeSettings { timeout }))
+    let http = &process.plan.http;
+    let timeout = Duration::from_millis(http.request_timeout_ms);
+    let settings = EdgeSettings { timeout, body_bytes_max: http.body_bytes_max };
+    Ok(edge(routes.merge(docs::routes(&document)?), settings))
 }
 
 /// The commands of the contexts whose stores this process has.

@@ -16,6 +16,7 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) -> anyhow::Result<
         views_url: instance.urls.views.clone(),
         kafka,
         topics: Context::ALL.map(|context| (context, instance.settings.topics.topic(context))).into(),
+        group: instance.settings.topics.group(),
         embedded_broker: instance.embedded_broker,
         partitions: process.plan.partitions.clone(),
         only: process.plan.only.clone(),

@@ -2,7 +2,6 @@
 //! and sends requests, without a script from elsewhere, so that it works offline.
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::get;
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use utoipa::openapi::info::License;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, Paths};
 
+use super::Path;
 use crate::problem::{FieldError, ProblemBody};
 
 const PAGE: &str = include_str!("docs/page.html");

@@ -17,19 +17,25 @@ use super::context;
 use crate::clock;
 use crate::problem::Problem;
 
-/// How long a body may be.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long a body may be unless the settings say otherwise.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// What bounds every request.
 #[derive(Clone, Copy, Debug)]
 pub struct EdgeSettings {
     /// After this time the answer is 503.
     pub timeout: Duration,
+    /// A longer body is refused with 413.
+    pub body_bytes_max: usize,
 }
+
+/// What a route tells whose body was too long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyBytesMax(pub(super) usize);
 
 impl Default for EdgeSettings {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30) }
+        Self { timeout: Duration::from_secs(30), body_bytes_max: BODY_BYTES_MAX }
     }
 }
 
@@ -38,11 +44,11 @@ pub fn edge(router: Router, settings: EdgeSettings) -> Router {
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(settings.body_bytes_max))
         .layer(from_fn(move |request: Request, next: Next| answer(settings, request, next)))
 }
 
-async fn answer(settings: EdgeSettings, request: Request, next: Next) -> Response {
+async fn answer(settings: EdgeSettings, mut request: Request, next: Next) -> Response {
     let begun = clock::monotonic();
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -50,6 +56,7 @@ async fn answer(settings: EdgeSettings, request: Request, next: Next) -> Respons
     let route_name = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = info_span!("request", otel.kind = "server", http.request.method = method, http.route = route_name);
     known.trace.adopt(&span);
+    request.extensions_mut().insert(BodyBytesMax(settings.body_bytes_max));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let outcome = context::within(known.clone(), async {
         match tokio::time::timeout(settings.timeout, work).await {
@@ -67,7 +74,7 @@ async fn answer(settings: EdgeSettings, request: Request, next: Next) -> Respons
     let status = response.status().as_str().to_owned();
     metrics::histogram!(
         "http_server_request_duration_seconds",
-        "http_route" => route, "method" => method, "status" => status
+        "http_route" => route, "http_request_method" => method, "http_response_status_code" => status
     )
     .record(begun.elapsed().as_secs_f64());
     response

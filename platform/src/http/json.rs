@@ -1,5 +1,7 @@
 //! Bodies: JSON of a known shape, or a problem that names the field.
 
+mod objects;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -9,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
-use super::BODY_BYTES_MAX;
+use self::objects::Objects;
+use super::edge::BodyBytesMax;
 use crate::problem::Problem;
 
 const JSON: &str = "application/json";
@@ -82,9 +85,11 @@ fn expect_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Problem>
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let max = request.extensions().get::<BodyBytesMax>().copied();
     Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("the body is longer than {BODY_BYTES_MAX} bytes; split it into several requests");
+            let than = max.map_or_else(|| "it may be".to_owned(), |BodyBytesMax(max)| format!("{max} bytes"));
+            let detail = format!("the body is longer than {than}; split it into several requests");
             return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail).at("", "too long");
         }
         Problem::bad_request("body-unreadable", "the body did not arrive whole; send it again").at("", "cut off")
@@ -96,11 +101,12 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
 /// # Errors
 /// A problem that points at the field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // Serde would also take the fields of a struct from an array, by their order: a form that nobody documented.
     if let Some(kind) = other_than_object(bytes) {
         return Err(Problem::bad_field("", format!("it is {kind}, not a JSON object")));
     }
-    serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = T::deserialize(Objects(&mut reader)).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| explain::<T>(bytes, &error))
 }
 
 /// What the body begins like, if that is JSON but no object.
@@ -126,7 +132,7 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Prob
     let why = error.to_string();
     let unfinished = error.is_syntax() || error.is_eof();
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let located = serde_path_to_error::deserialize::<_, T>(&mut reader).err();
+    let located = serde_path_to_error::deserialize::<_, T>(Objects(&mut reader)).err();
     let pointer = located.map(|error| pointer(error.path(), &why)).unwrap_or_default();
     if unfinished && !why.starts_with("number out of range") {
         return Problem::bad_request("bad-json", format!("the body is not JSON: {why}; mend it there"))

@@ -5,6 +5,7 @@ pub mod customer_orders;
 pub mod orders;
 pub mod sales_by_day;
 pub mod sales_summary;
+mod sums;
 
 use envelope::Recorded;
 use event_schemas::Event;

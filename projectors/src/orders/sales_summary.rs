@@ -1,6 +1,6 @@
 //! `read.sales_summary`: everything that was sold, in one row per currency.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use envelope::Recorded;
 use event_schemas::orders::OrderEvent;
@@ -8,20 +8,12 @@ use event_schemas::{Context, Currency, Event};
 use uuid::Uuid;
 
 use super::events;
+use super::sums::{ADDED, Columns, Sums};
 use crate::projection::{Failed, Projection, View};
 use crate::table::Table;
 
 /// Sums over all orders. Who has bought before is its own memory, so that customers are counted once.
 pub struct SalesSummary;
-
-/// What a batch adds to one currency.
-#[derive(Default)]
-struct Delta {
-    orders: i64,
-    units: i64,
-    revenue_minor: i64,
-    events: i64,
-}
 
 impl Projection for SalesSummary {
     type Data = Event;
@@ -45,17 +37,13 @@ impl Projection for SalesSummary {
     ];
 
     async fn apply(view: &mut View<'_>, batch: &[Recorded<Event>]) -> Result<(), Failed> {
-        // Sorted, so that two processes change rows in the same order and never wait for each other in a circle.
-        let mut sums: BTreeMap<Currency, Delta> = BTreeMap::new();
+        let mut sums: Sums<Currency> = Sums::new();
+        // Sorted for the same reason as the sums.
         let mut buyers: BTreeSet<(Currency, Uuid)> = BTreeSet::new();
         for (_, happened) in events(batch) {
             match happened {
                 OrderEvent::OrderImported { customer, units, total, .. } => {
-                    let sum = sums.entry(total.currency).or_default();
-                    sum.orders += 1;
-                    sum.units += i64::from(*units);
-                    sum.revenue_minor += total.amount_minor;
-                    sum.events += 1;
+                    sums.add(total.currency, *units, total);
                     buyers.insert((total.currency, customer.0));
                 }
             }
@@ -69,23 +57,19 @@ impl Projection for SalesSummary {
                     d.units, d.revenue_minor, d.events
                from unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
                     as d(currency, orders, units, revenue_minor, events)
-             on conflict (currency) do update set
-                 orders = t.orders + excluded.orders,
-                 customers = t.customers + excluded.customers,
-                 units = t.units + excluded.units,
-                 revenue_minor = t.revenue_minor + excluded.revenue_minor,
-                 version = t.version + excluded.version",
+             on conflict (currency) do update set customers = t.customers + excluded.customers, {ADDED}",
             buyers = view.own("customers"),
             sums = view.table(),
         );
+        let Columns { orders, units, revenue_minor, events } = sums.columns();
         sqlx::query(&sql)
             .bind(buyers.iter().map(|(currency, _)| currency.code()).collect::<Vec<_>>())
             .bind(buyers.iter().map(|(_, customer)| *customer).collect::<Vec<_>>())
-            .bind(sums.keys().map(Currency::code).collect::<Vec<_>>())
-            .bind(sums.values().map(|sum| sum.orders).collect::<Vec<_>>())
-            .bind(sums.values().map(|sum| sum.units).collect::<Vec<_>>())
-            .bind(sums.values().map(|sum| sum.revenue_minor).collect::<Vec<_>>())
-            .bind(sums.values().map(|sum| sum.events).collect::<Vec<_>>())
+            .bind(sums.rows().map(Currency::code).collect::<Vec<_>>())
+            .bind(orders)
+            .bind(units)
+            .bind(revenue_minor)
+            .bind(events)
             .execute(&mut *view.db)
             .await?;
         Ok(())

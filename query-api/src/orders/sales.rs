@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use event_schemas::Currency;
 use platform::caller::Caller;
 use platform::http::{IfNoneMatch, Page, PageRequest, Params};
@@ -125,8 +125,8 @@ async fn by_day(
     token: ConsistencyToken,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let from: Option<NaiveDate> = params.take("filter[from]")?;
-    let to: Option<NaiveDate> = params.take("filter[to]")?;
+    let from = day(&mut params, "filter[from]")?;
+    let to = day(&mut params, "filter[to]")?;
     let currency: Option<Currency> = params.take("filter[currency]")?;
     let page = PageRequest::<(NaiveDate, String)>::read(&mut params, &app.tokens)?;
     let fresh = fresh(&app, SALES_BY_DAY, READS, &token).await?;
@@ -150,4 +150,15 @@ async fn by_day(
     .await
     .map_err(failed)?;
     Ok(fresh.answer(page.page(&app.tokens, rows, |last| (last.ordered_on, last.currency.clone()))))
+}
+
+/// A day of four digits of year: Postgres does not know all the days that can be written with more.
+fn day(params: &mut Params, name: &'static str) -> Result<Option<NaiveDate>, Problem> {
+    let day: Option<NaiveDate> = params.take(name)?;
+    match day {
+        Some(day) if !(1..=9999).contains(&day.year()) => {
+            Err(Problem::bad_parameter(name, "it is a day of the years 1 to 9999, such as 1997-01-12"))
+        }
+        day => Ok(day),
+    }
 }

@@ -1,5 +1,6 @@
 //! Whatever is wrong with a request, the answer is a 4xx problem that names the field, never a 5xx.
 
+use platform::http::BODY_BYTES_MAX;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -88,6 +89,8 @@ async fn a_bad_account_is_refused_by_its_field() {
         accounts(account("reference", json!("a\u{7}")), "/reference"),
         accounts(account("account", json!("not-an-id")), "/account"),
         accounts(account("colour", json!("red")), "/colour"),
+        accounts(account("account", json!([ACCOUNT])), "/account"),
+        Bad { headers: vec![ANA.into()], ..post("/v1/accounts", account("name", json!("Ana")), 415, "Content-Type") },
         accounts(json!({"name": "Ana"}).to_string().into(), "/email"),
         accounts(br#"{"name":"a","name":"b","email":"a@b"}"#.to_vec(), "/name"),
         accounts(b"[]".to_vec(), ""),
@@ -100,7 +103,7 @@ async fn a_bad_account_is_refused_by_its_field() {
         post("/v1/accounts", "", 400, ""),
         post("/v1/accounts", "{", 400, ""),
         post("/v1/accounts", &b"{\"name\":\"\xff\"}"[..], 400, ""),
-        post("/v1/accounts", vec![b' '; 1024 * 1024 + 1], 413, ""),
+        post("/v1/accounts", vec![b' '; BODY_BYTES_MAX + 1], 413, ""),
         rename(&[PATCH], &format!("/v1/accounts/{ACCOUNT}"), r#"{"name":"x"}"#, 428, "If-Match"),
         rename(&[PATCH, "If-Match: 1"], &format!("/v1/accounts/{ACCOUNT}"), r#"{"name":"x"}"#, 400, "If-Match"),
         rename(&[PATCH, "If-Match: W/\"1\""], &format!("/v1/accounts/{ACCOUNT}"), r#"{"name":"x"}"#, 400, "If-Match"),
@@ -142,9 +145,11 @@ async fn a_bad_order_is_refused_by_its_field() {
         import("/total/currency", json!("DOLLAR")),
         import("/total/currency", json!(840)),
         import("/total", json!(7)),
+        import("/total", json!([100, "USD"])),
         batch(json!({"orders": []}), "/orders"),
         batch(json!({"orders": vec![0; 1001]}), "/orders"),
         batch(json!({"orders": {}}), "/orders"),
+        batch(json!([[]]), ""),
         batch(json!({"lines": []}), "/lines"),
         with(&[ANA], 400, "Idempotency-Key"),
         with(&["Idempotency-Key: k-1"], 400, "Idempotency-Key"),
@@ -156,6 +161,12 @@ async fn a_bad_order_is_refused_by_its_field() {
         with(&["Handsel-Caller: ana;admin", "Idempotency-Key: k"], 400, "Handsel-Caller"),
         with(&[ANA, "Handsel-Caller: bob", "Idempotency-Key: k"], 400, "Handsel-Caller"),
         with(&[ANA, "Idempotency-Key: k", "If-Match: x"], 400, "If-Match"),
+        with(&[ANA, "Idempotency-Key: k", "If-Match: \"99999999999999999999\""], 400, "If-Match"),
+        with(&[ANA, "Idempotency-Key: k", "If-Match: \"1\", \"2\""], 400, "If-Match"),
+        with(&[ANA, "Idempotency-Key: k", "If-Match: \"7\""], 412, "If-Match"),
+        with(&[ANA, "Idempotency-Key: \"\""], 400, "Idempotency-Key"),
+        with(&[ANA, "Idempotency-Key: é"], 400, "Idempotency-Key"),
+        with(&["Handsel-Caller: é", "Idempotency-Key: k"], 400, "Handsel-Caller"),
     ])
     .await;
 }
@@ -185,6 +196,12 @@ async fn a_bad_question_is_refused_by_its_parameter() {
         get("/v1/sales/summary?filter[currency]=usd", "filter[currency]"),
         get("/v1/sales/by-day?filter[from]=yesterday", "filter[from]"),
         get("/v1/sales/by-day?filter[to]=1997-02-30", "filter[to]"),
+        get("/v1/sales/by-day?filter[from]=-262143-01-01", "filter[from]"),
+        get("/v1/sales/by-day?filter[to]=%2B262142-12-31", "filter[to]"),
+        get("/v1/accounts?%ff=1", "\u{fffd}"),
+        get("/v1/accounts/%ff", "path"),
+        get("/v1/orders?filter[customer]=", "filter[customer]"),
+        get(&format!("/v1/orders?filter[customer]={ACCOUNT}&filter[customer]={ACCOUNT}"), "filter[customer]"),
         get("/v1/events?filter[context]=gifts", "filter[context]"),
         get("/v1/events?filter[correlation]=1", "filter[correlation]"),
         get(&format!("/v1/events?{}", "a=1&".repeat(40)), "?"),

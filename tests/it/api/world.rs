@@ -56,6 +56,7 @@ impl Api {
         let readers = [(Context::Identity, identity.reader()), (Context::Orders, orders.reader())];
         let config = Config {
             topics: Default::default(),
+            group: "handsel.projector.v1".to_owned(),
             views_url: Secret::new(database.url()),
             kafka: None,
             embedded_broker: false,
@@ -92,6 +93,11 @@ impl Api {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
         Answer { status, headers, body }
+    }
+
+    /// Where it listens, for what no client would send.
+    pub(crate) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
     }
 
     pub(crate) async fn post(&self, path: &str, headers: &[&str], body: &Value) -> Answer {

@@ -5,8 +5,11 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::json;
+use tests::{ETA_MAX, until};
 
+use super::offsets;
 use super::world::{Given, World, order};
 
 /// A broker in this process, and a relay that does what a test says.
@@ -138,5 +141,26 @@ async fn a_reader_who_waits_is_served_from_the_store_when_the_topic_is_silent() 
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_millis(900);
     let seen = running.progress.wait("orders", "orders", topic.partition(2), wanted, deadline).await;
     assert_eq!(seen, Some(platform::progress::Seen::Reached));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_refuses_the_offsets_for_lag_tools_is_asked_again_with_the_next_ones() {
+    let world = World::new().await;
+    let mut topic = Topic::new(&world);
+    let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED];
+    topic.cluster.request_errors(RDKafkaApiKey::OffsetCommit, &refusal);
+    let running = world.run_with(Some(topic.kafka()), None);
+    topic.store((0..200).map(order).collect()).await;
+    topic.publish_all(1..=30).await;
+    let at = std::sync::atomic::AtomicUsize::new(31);
+    until("the offsets are those of what was published", ETA_MAX, async || {
+        let next = at.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        topic.publish_all(next.min(200)..=next.min(200)).await;
+        let lags = offsets::lags(topic.kafka(), Context::Orders.topic(), "handsel.projector.v1");
+        lags.len() > 1 && lags.iter().all(|(_, lag)| lag.is_some_and(|lag| lag <= 1))
+    })
+    .await;
+    shows(&world, 200).await;
     running.stop().await;
 }

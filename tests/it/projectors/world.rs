@@ -95,6 +95,7 @@ impl World {
             views_url: self.url(),
             kafka,
             topics: Default::default(),
+            group: "handsel.projector.v1".to_owned(),
             embedded_broker: false,
             partitions,
             only: None,

@@ -8,13 +8,15 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::http::Json;
 
+const BODY_BYTES: usize = 100;
+
 fn router() -> Router {
     let router = Router::new()
         .route("/fine", get(async || "fine"))
         .route("/panics", get(async || -> &'static str { panic!("on purpose") }))
         .route("/hangs", get(async || std::future::pending::<&'static str>().await))
         .route("/takes", post(async |Json(_): Json<Value>| "taken"));
-    edge(router, EdgeSettings { timeout: Duration::from_millis(50) })
+    edge(router, EdgeSettings { timeout: Duration::from_millis(50), body_bytes_max: BODY_BYTES })
 }
 
 async fn ask(method: &str, path: &str, body: Vec<u8>) -> (StatusCode, Value, Response) {
@@ -26,7 +28,7 @@ async fn ask(method: &str, path: &str, body: Vec<u8>) -> (StatusCode, Value, Res
         .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let response = router().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
-    let bytes = to_bytes(body, BODY_BYTES_MAX).await.unwrap();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
     let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     (parts.status, json, Response::from_parts(parts, Body::empty()))
 }
@@ -65,6 +67,10 @@ async fn a_request_that_hangs_is_given_up() {
 
 #[tokio::test]
 async fn a_body_has_an_end() {
-    let (status, problem, _) = ask("POST", "/takes", vec![b'1'; BODY_BYTES_MAX + 1]).await;
+    let of = |bytes| format!("{{{:1$}", '}', bytes - 1).into_bytes();
+    let (status, _, _) = ask("POST", "/takes", of(BODY_BYTES)).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, problem, _) = ask("POST", "/takes", of(BODY_BYTES + 1)).await;
     assert_eq!((status, &problem["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &"body-too-large".into()));
+    assert_eq!(problem["detail"], "the body is longer than 100 bytes; split it into several requests");
 }

@@ -13,9 +13,8 @@ struct Parcel {
     stops: Vec<Person>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only its shape matters")]
 struct Person {
     name: String,
 }
@@ -55,6 +54,35 @@ fn a_body_that_is_no_object_is_refused_as_a_whole() {
 }
 
 #[test]
+fn an_array_is_no_object_however_deep_it_lies() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Route {
+        Direct { hours: u32 },
+        By(Person, u32),
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Journey {
+        driver: Option<Person>,
+        routes: Vec<Route>,
+    }
+    check(br#"{"pieces":1,"sender":["a"],"stops":[]}"#, 422, "bad-field", "/sender");
+    check(br#"{"pieces":1,"sender":{"name":"a"},"stops":[{"name":"a"},["b"]]}"#, 422, "bad-field", "/stops/1");
+    for (body, pointer) in [
+        (r#"{"driver":["a"],"routes":[]}"#, "/driver"),
+        (r#"{"driver":null,"routes":[{"Direct":[1]}]}"#, "/routes/0/Direct"),
+        (r#"{"driver":null,"routes":[{"By":[["a"],1]}]}"#, "/routes/0/By/0"),
+    ] {
+        let written = serde_json::to_value(parse::<Journey>(body.as_bytes()).unwrap_err().body()).unwrap();
+        assert_eq!((&written["status"], &written["errors"][0]["pointer"]), (&422.into(), &pointer.into()), "{written}");
+        assert!(written["detail"].as_str().unwrap().contains("an object with named fields"), "{written}");
+    }
+    let fine = br#"{"driver":{"name":"a"},"routes":[{"Direct":{"hours":1}},{"By":[{"name":"b"},2]}]}"#;
+    let person = |name: &str| Person { name: name.to_owned() };
+    let routes = vec![Route::Direct { hours: 1 }, Route::By(person("b"), 2)];
+    assert_eq!(parse::<Journey>(fine).unwrap(), Journey { driver: Some(person("a")), routes });
+}
+
+#[test]
 fn a_missing_unknown_or_doubled_field_is_named() {
     check(br#"{"pieces":1,"stops":[]}"#, 422, "bad-field", "/sender");
     check(br#"{"pieces":1,"sender":{}}"#, 422, "bad-field", "/sender/name");
@@ -68,6 +96,7 @@ fn what_is_no_json_is_said_to_be_none() {
     check(b"", 400, "bad-json", "");
     check(b"parcel", 400, "bad-json", "");
     check(b"{", 400, "bad-json", "");
+    check(br#"{"pieces":1,"sender":{"name":"a"},"stops":[]} {}"#, 400, "bad-json", "");
     check(br#"{"pieces":"#, 400, "bad-json", "/pieces");
     check(b"\xff\xfe", 400, "bad-json", "");
     check(br#"{"pieces":1,"sender":{"name":"\ud800"}}"#, 400, "bad-json", "/sender/name");

@@ -1,0 +1,60 @@
+//! What the running program measures is what the reference says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::json;
+use tests::{ETA_MAX, World, until};
+
+use crate::api::world::ACCOUNT;
+
+/// Per metric its kind and its labels.
+type Measured = BTreeMap<String, (String, BTreeSet<String>)>;
+
+/// The rows of the tables: `| `name` | kind | `label`, `label` | what |`.
+fn documented() -> Measured {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/metrics.md")).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let name = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        let labels = cells.get(3)?.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        Some((name.to_owned(), ((*cells.get(2)?).to_owned(), labels)))
+    };
+    page.lines().filter_map(row).collect()
+}
+
+/// What Prometheus would read.
+async fn shown(admin_url: &str) -> Measured {
+    let text = reqwest::get(format!("{admin_url}/metrics")).await.unwrap().text().await.unwrap();
+    let mut all = Measured::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        all.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+    }
+    for (series, labels) in text.lines().filter_map(|line| line.split_once('{')) {
+        let parts = ["_bucket", "_sum", "_count"].iter().find_map(|part| series.strip_suffix(part));
+        let known = [Some(series), parts].into_iter().flatten().find(|name| all.contains_key(*name)).unwrap();
+        let names = labels.split("\",").filter_map(|label| label.split_once("=\"")).map(|(name, _)| name.to_owned());
+        all.get_mut(known).unwrap().1.extend(names.filter(|name| name != "le"));
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_metric_is_in_the_reference_and_the_reference_promises_none_that_is_not_there() {
+    let world = World::start().await;
+    let order = json!({"customer": ACCOUNT, "ordered_on": "1997-01-12", "units": 5,
+                       "total": {"amount_minor": 7700, "currency": "USD"}});
+    let (documented, tries) = (documented(), AtomicU32::new(0));
+    assert!(documented.len() > 10, "the tables are read");
+    // What the projector finds in the store before the topic brings it is no message: then the next order is.
+    until(&format!("all of {:?} are shown", documented.keys()), ETA_MAX, async || {
+        let key = format!("measured-{}", tries.fetch_add(1, Ordering::Relaxed));
+        _ = world.app.post("/v1/orders/import", &key, &order).await.ok();
+        let shown = shown(&world.app.admin_url).await;
+        documented.keys().all(|name| shown.contains_key(name))
+    })
+    .await;
+    assert_eq!(shown(&world.app.admin_url).await, documented, "docs/reference/metrics.md says what is measured");
+    world.app.stop().await;
+}
