@@ -108,7 +108,8 @@ impl Producer {
 }
 
 impl Drop for Producer {
-    /// Throws away what is under way: from here on nothing is sent. The client itself ends with its thread, a poll later.
+    /// Throws away what is under way: from here on nothing is sent. The client itself ends with its thread, one poll
+    /// later.
     fn drop(&mut self) {
         self.client.purge(PurgeConfig::default().queue().inflight());
         self.ended.store(true, Ordering::Release);
