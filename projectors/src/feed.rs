@@ -189,8 +189,9 @@ impl Consuming {
             .set("topic.metadata.refresh.interval.ms", "30000")
             .set("queued.max.messages.kbytes", "16384");
         if config.get("fetch.wait.max.ms").is_none() {
-            // The embedded broker sleeps for so long even with data in hand; others answer at once.
-            config.set("fetch.wait.max.ms", if self.embedded { "5" } else { "500" });
+            // The embedded broker sleeps for so long even with data in hand, and waits for it before; others answer at
+            // once.
+            config.set("fetch.wait.max.ms", if self.embedded { "2" } else { "500" });
         }
         let consumer: TopicConsumer = config.create_with_context(Answers)?;
         let known = if self.embedded { vec![] } else { known_offsets(views).await? };

@@ -115,7 +115,7 @@ async fn accept(listener: TcpListener, storage: StorageContainer, stop: Cancella
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(stream, groups.clone(), storage.clone()));
+                    connections.spawn(serve(stream, groups.clone(), storage.connected()));
                 }
                 // Out of file descriptors, say: it passes, and a broker that ends would not help.
                 Err(error) => {

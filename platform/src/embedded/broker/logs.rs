@@ -66,6 +66,10 @@ impl Logs {
         Some(log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(super) fn partitions(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
     /// A transaction has begun or ended: what was said of any partition may no longer be so.
     pub(super) fn forget_stages(&self) {
         for log in self.0.values().flatten() {

@@ -27,7 +27,7 @@ use tansu_storage::{
     OffsetCommitRequest, OffsetStage, ProducerIdResponse, Result, ScramCredential, Storage, StorageContainer, TopicId,
     Topition, TxnAddPartitionsRequest, TxnAddPartitionsResponse, TxnOffsetCommitRequest, UpdateError, Version,
 };
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock, watch};
 use url::Url;
 use uuid::Uuid;
 
@@ -39,14 +39,47 @@ pub(super) struct Memory {
     inner: StorageContainer,
     /// Held for reading while records are written, so that a topic is not deleted under them.
     logs: Arc<RwLock<Logs>>,
+    /// Told of every write.
+    written: watch::Sender<()>,
+    /// Of this connection.
+    quiet: Arc<Mutex<Quiet>>,
+}
+
+/// How often in a row a connection asked for records and there were none.
+#[derive(Debug)]
+struct Quiet {
+    empty: usize,
+    written: watch::Receiver<()>,
+    wait_max: Duration,
 }
 
 /// The offset that stands for "everything" in a request to delete records.
 const TO_THE_END: i64 = -1;
+/// How long a consumer waits that has asked everywhere and found nothing, unless something is written.
+const QUIET_WAIT_MAX: Duration = Duration::from_millis(20);
 
 impl Memory {
     pub(super) fn new(inner: StorageContainer) -> Self {
-        Self { inner, logs: Arc::default() }
+        let (written, of_nobody) = watch::channel(());
+        let quiet = Quiet { empty: 0, written: of_nobody, wait_max: QUIET_WAIT_MAX };
+        Self { inner, logs: Arc::default(), written, quiet: Arc::new(Mutex::new(quiet)) }
+    }
+
+    /// The same storage for one more connection.
+    pub(super) fn connected(&self) -> Self {
+        let quiet = Quiet { empty: 0, written: self.written.subscribe(), wait_max: QUIET_WAIT_MAX };
+        Self { quiet: Arc::new(Mutex::new(quiet)), ..self.clone() }
+    }
+
+    /// Nothing was there. The broker around this would sleep for the whole of `fetch.wait.max.ms` whatever comes; a
+    /// consumer that asks with a short one waits here instead, and is answered when something is written.
+    async fn rest(&self, quiet: &mut Quiet) {
+        quiet.empty += 1;
+        if quiet.empty >= self.logs.read().await.partitions() {
+            quiet.empty = 0;
+            // Whether it was written or the time is over: the consumer asks again.
+            let _either = tokio::time::timeout(quiet.wait_max, quiet.written.changed()).await;
+        }
     }
 
     async fn name_of(&self, topic: &TopicId) -> Result<Option<String>> {
@@ -142,6 +175,7 @@ impl Storage for Memory {
         if let Some(mut log) = logs.of(partition) {
             log.take(first, batch);
         }
+        self.written.send_replace(());
         Ok(first)
     }
 
@@ -153,8 +187,18 @@ impl Storage for Memory {
         max_bytes: u32,
         isolation: IsolationLevel,
     ) -> Result<Vec<deflated::Batch>> {
+        let mut quiet = self.quiet.lock().await;
+        if quiet.empty == 0 {
+            // Before the log is looked at, so that no write is missed between the look and the wait.
+            quiet.written.mark_unchanged();
+        }
         let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         let start = self.logs.read().await.of(partition).map_or(Start::At(offset), |log| log.start(offset, bytes));
+        if matches!(&start, Start::Ready(batches) if batches.is_empty()) {
+            self.rest(&mut quiet).await;
+        } else {
+            quiet.empty = 0;
+        }
         match start {
             Start::Ready(batches) => Ok(batches),
             Start::At(offset) => self.inner.fetch(partition, offset, min_bytes, max_bytes, isolation).await,
@@ -337,3 +381,6 @@ impl Storage for Memory {
         self.inner.ping().await
     }
 }
+
+#[cfg(test)]
+mod tests;
