@@ -77,6 +77,7 @@ fn binary() -> anyhow::Result<PathBuf> {
 pub(crate) struct Program {
     child: Child,
     data_dir: PathBuf,
+    brokers: Option<String>,
     /// The API.
     pub(crate) url: String,
     /// From starting it until it said that it is ready.
@@ -93,18 +94,13 @@ impl Program {
             .args(["up", "--data-dir"])
             .arg(data_dir)
             .args(["--port", &port.to_string()])
-            .env_remove("DATABASE_URL")
-            .env_remove("KAFKA_BROKERS")
             .env("HANDSEL_ADMIN_PORT", admin_port.to_string())
             .env("HANDSEL_BROKER_PORT", broker_port.to_string())
-            .env("HANDSEL_TOPIC_PREFIX", format!("bench-{}", std::process::id()))
             .env("RUST_LOG", "warn")
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log))
             .kill_on_drop(true);
-        if let Some(brokers) = brokers {
-            command.env("KAFKA_BROKERS", brokers);
-        }
+        surroundings(&mut command, brokers);
         let begun = Instant::now();
         let mut child = command.spawn().context("starting handsel up")?;
         let ready = format!("http://127.0.0.1:{admin_port}/readyz");
@@ -121,20 +117,17 @@ impl Program {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let url = format!("http://127.0.0.1:{port}");
-        Ok(Self { child, data_dir: data_dir.to_owned(), url, ready_after: begun.elapsed() })
+        let brokers = brokers.map(str::to_owned);
+        Ok(Self { child, data_dir: data_dir.to_owned(), brokers, url, ready_after: begun.elapsed() })
     }
 
     /// Runs a sub-command against it and answers what it printed and how long it took.
     pub(crate) async fn call(&self, words: &[&str]) -> anyhow::Result<(String, Duration)> {
         let begun = Instant::now();
-        let output = Command::new(binary()?)
-            .args(words)
-            .env("HANDSEL_DATA_DIR", &self.data_dir)
-            .env("HANDSEL_URL", &self.url)
-            .env_remove("DATABASE_URL")
-            .stdin(Stdio::null())
-            .output()
-            .await?;
+        let mut command = Command::new(binary()?);
+        surroundings(&mut command, self.brokers.as_deref());
+        command.args(words).env("HANDSEL_DATA_DIR", &self.data_dir).env("HANDSEL_URL", &self.url).stdin(Stdio::null());
+        let output = command.output().await?;
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "handsel {} ended with {}:\n{said}", words.join(" "), output.status);
         Ok((said, begun.elapsed()))
@@ -170,6 +163,18 @@ impl Program {
 
     fn id(&self) -> anyhow::Result<u32> {
         self.child.id().context("handsel up has ended")
+    }
+}
+
+/// The servers of this run, whatever the shell knows of others; topics of its own, because a Kafka may have been used
+/// before.
+fn surroundings(command: &mut Command, brokers: Option<&str>) {
+    command
+        .env_remove("DATABASE_URL")
+        .env_remove("KAFKA_BROKERS")
+        .env("HANDSEL_TOPIC_PREFIX", format!("bench-{}", std::process::id()));
+    if let Some(brokers) = brokers {
+        command.env("KAFKA_BROKERS", brokers);
     }
 }
 
