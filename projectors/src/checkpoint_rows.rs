@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use envelope::{History, Position};
 use event_schemas::Context;
 use sqlx::{PgConnection, PgPool, Row as _};
+use uuid::Uuid;
 
 use crate::checkpoint::{Checkpoint, Cursor, Moves, Place};
 
@@ -74,36 +75,81 @@ pub(crate) async fn advance(
     generation: i32,
     moves: &Moves,
 ) -> sqlx::Result<Moved> {
-    let (contexts, partitions) = columns(moves.keys());
+    advance_all(db, std::iter::once((projection, generation, moves))).await
+}
+
+/// The same for several projections at once: all of them move, or the transaction is of no use.
+pub(crate) async fn advance_all<'m>(
+    db: &mut PgConnection,
+    all: impl Iterator<Item = (&'m str, i32, &'m Moves)>,
+) -> sqlx::Result<Moved> {
+    let mut rows = MoveRows::default();
+    for (projection, generation, moves) in all {
+        moves.iter().for_each(|(place, (from, to))| rows.push(projection, generation, *place, from, to));
+    }
+    let wanted = rows.positions.len();
     let row = sqlx::query(
-        "with moved as (
+        "with n as materialized (
+             select * from unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::bigint[],
+                                  $7::bigint[], $8::uuid[], $9::bigint[])
+                 as n(projection, generation, context, partition, history, held, position, event_id, topic_offset)
+         ), moved as (
              update read.checkpoints c
                 set position = n.position, event_id = n.event_id,
                     topic_offset = coalesce(n.topic_offset, c.topic_offset), updated_at = now()
-               from unnest($3::text[], $4::integer[], $5::uuid[], $6::bigint[], $7::bigint[], $8::uuid[], $9::bigint[])
-                    as n(context, partition, history, held, position, event_id, topic_offset)
-              where c.projection = $1 and c.generation = $2 and c.context = n.context and c.partition = n.partition
+               from n
+              where c.projection = n.projection and c.generation = n.generation
+                and c.context = n.context and c.partition = n.partition
                 and c.history = n.history and c.position = n.held
           returning 1)
          select (select count(*) from moved) as moved,
-                exists (select from read.parked where projection = $1 and generation = $2) as parked",
+                exists (select from read.parked where (projection, generation) in (select projection, generation from n))
+                    as parked",
     )
-    .bind(projection)
-    .bind(generation)
-    .bind(contexts)
-    .bind(partitions)
-    .bind(moves.values().map(|(from, _)| from.history.0).collect::<Vec<_>>())
-    .bind(moves.values().map(|(from, _)| from.position.get()).collect::<Vec<_>>())
-    .bind(moves.values().map(|(_, to)| to.position.get()).collect::<Vec<_>>())
-    .bind(moves.values().map(|(_, to)| to.event_id).collect::<Vec<_>>())
-    .bind(moves.values().map(|(_, to)| to.topic_offset).collect::<Vec<_>>())
+    .bind(rows.projections)
+    .bind(rows.generations)
+    .bind(rows.contexts)
+    .bind(rows.partitions)
+    .bind(rows.histories)
+    .bind(rows.held)
+    .bind(rows.positions)
+    .bind(rows.event_ids)
+    .bind(rows.topic_offsets)
     .fetch_one(db)
     .await?;
     let moved: i64 = row.try_get("moved")?;
-    if usize::try_from(moved) == Ok(moves.len()) {
+    if usize::try_from(moved) == Ok(wanted) {
         Ok(Moved::All { parked: row.try_get("parked")? })
     } else {
         Ok(Moved::Lost)
+    }
+}
+
+/// Moves as columns.
+#[derive(Default)]
+struct MoveRows<'m> {
+    projections: Vec<&'m str>,
+    generations: Vec<i32>,
+    contexts: Vec<&'static str>,
+    partitions: Vec<i32>,
+    histories: Vec<Uuid>,
+    held: Vec<i64>,
+    positions: Vec<i64>,
+    event_ids: Vec<Option<Uuid>>,
+    topic_offsets: Vec<Option<i64>>,
+}
+
+impl<'m> MoveRows<'m> {
+    fn push(&mut self, projection: &'m str, generation: i32, place: Place, from: &Checkpoint, to: &Checkpoint) {
+        self.projections.push(projection);
+        self.generations.push(generation);
+        self.contexts.push(place.context.name());
+        self.partitions.push(place.partition);
+        self.histories.push(from.history.0);
+        self.held.push(from.position.get());
+        self.positions.push(to.position.get());
+        self.event_ids.push(to.event_id);
+        self.topic_offsets.push(to.topic_offset);
     }
 }
 

@@ -25,6 +25,7 @@ use crate::silence;
 use crate::step::{Stepped, Target, step};
 use crate::store_watch::Watched;
 use crate::stores::{Stores, Unfit, end_of, partition_of};
+use crate::writer::{Step, Writer};
 use crate::{checkpoint_rows, generation, parked_rows};
 
 /// A transaction that catches up from a store has at most so many events.
@@ -40,6 +41,7 @@ const RETRY_STOPPED: Duration = Duration::from_secs(5);
 pub(crate) struct Follower {
     pub(crate) model: &'static ReadModel,
     pub(crate) views: PgPool,
+    pub(crate) writer: Writer,
     pub(crate) stores: Stores,
     pub(crate) keys: Option<KeyRing>,
     pub(crate) progress: Progress,
@@ -213,7 +215,7 @@ impl Session<'_> {
                 self.heard.insert(record.stamp.place, Instant::now());
             }
             let measured = plan.apply.first().map(|index| self.processing(&rest[*index]));
-            self.step(events, &plan.moves).instrument(span).await?;
+            self.write(events, &plan.moves).instrument(span).await?;
             drop(measured);
             let Some((index, verdict)) = plan.stopped else { break };
             let context = rest[index].stamp.place.context;
@@ -308,9 +310,24 @@ impl Session<'_> {
             keys: self.of.keys.as_ref(),
             skips: &self.skips,
         };
-        match step(&self.of.views, target, events, moves).await? {
-            Stepped::Lost => return Err(Ended::Lost),
-            Stepped::Done => {}
+        let stepped = step(&self.of.views, target, events, moves).await?;
+        self.stepped(stepped, moves)
+    }
+
+    /// The same with what other projections took from the same poll.
+    async fn write(&mut self, mut events: Vec<Recorded<RawPayload>>, moves: &Moves) -> Result<(), Ended> {
+        if moves.is_empty() {
+            return Ok(());
+        }
+        events.retain(|event| !self.skips.contains(&event.event_id));
+        let (model, generation, keys) = (self.of.model, self.generation, self.of.keys.clone());
+        let stepped = self.of.writer.write(Step { model, generation, keys, events, moves: moves.clone() }).await?;
+        self.stepped(stepped, moves)
+    }
+
+    fn stepped(&mut self, stepped: Stepped, moves: &Moves) -> Result<(), Ended> {
+        if stepped == Stepped::Lost {
+            return Err(Ended::Lost);
         }
         self.cursor.advance(moves);
         self.announce(moves.iter().map(|(place, (_, to))| (place, to)));

@@ -30,6 +30,7 @@ mod step;
 mod store_watch;
 mod stores;
 pub mod table;
+mod writer;
 
 pub use checkpoint::{Checkpoint, Place, WHOLE_STORE};
 pub use lag::Lag;

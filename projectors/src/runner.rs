@@ -24,6 +24,7 @@ use crate::registry::{READ_MODELS, find};
 use crate::share::{self, Held, Wanted};
 use crate::store_watch::Watched;
 use crate::stores::Stores;
+use crate::writer::Writer;
 
 /// Connections that projections share: each holds one while it writes a batch.
 const CONNECTIONS_MAX: u32 = 8;
@@ -87,10 +88,12 @@ pub async fn run(
         tasks.spawn(feed.clone().run(consuming, views.clone(), shutdown.clone()));
         tasks.spawn(publishing.run(shutdown.clone()));
     }
+    let writer = Writer::start(views.clone());
     for (model, pulse) in &followed {
         let follower = Follower {
             model,
             views: views.clone(),
+            writer: writer.clone(),
             stores: stores.clone(),
             keys: keys.clone(),
             progress: progress.clone(),

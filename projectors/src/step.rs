@@ -99,7 +99,7 @@ async fn attempt(
         let blocked =
             if parked { parked_rows::lock(&mut tx, target.model.name, *generation).await? } else { HashSet::new() };
         match manner {
-            Manner::Together => together(&mut tx, target, *generation, events, &blocked).await?,
+            Manner::Together => apply_all(&mut tx, target, *generation, events, &blocked).await?,
             Manner::OneByOne => one_by_one(&mut tx, target, *generation, events, blocked).await?,
         }
     }
@@ -107,7 +107,8 @@ async fn attempt(
     Ok(Stepped::Done)
 }
 
-async fn together(
+/// Applies events in one go; those of an aggregate that is parked queue behind it.
+pub(crate) async fn apply_all(
     db: &mut PgConnection,
     target: Target<'_>,
     generation: i32,

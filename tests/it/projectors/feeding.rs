@@ -10,7 +10,7 @@ use serde_json::json;
 use tests::{ETA_MAX, until};
 
 use super::offsets;
-use super::world::{Given, World, order};
+use super::world::{Given, World, order, order_id};
 
 /// A broker in this process, and a relay that does what a test says.
 struct Topic<'w> {
@@ -162,5 +162,46 @@ async fn a_broker_that_refuses_the_offsets_for_lag_tools_is_asked_again_with_the
     })
     .await;
     shows(&world, 200).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_projections_take_from_one_poll_is_written_in_one_transaction() {
+    let world = World::new().await;
+    let mut topic = Topic::new(&world);
+    let running = world.run_with(Some(topic.kafka()), None);
+    for number in 1..=20_u8 {
+        topic.store(vec![order(number.into())]).await;
+        topic.publish(number.into()).await;
+        shows(&world, number.into()).await;
+    }
+    let shared = "read.orders_v1 o join read.customer_orders_v1 c using (order_id) where o.xmin = c.xmin";
+    let shared = world.count(shared).await;
+    assert!(shared >= 5, "{shared} of 20 events changed both views in one transaction");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_that_cannot_apply_an_event_does_not_hold_up_those_it_is_written_with() {
+    let world = World::new().await;
+    let mut topic = Topic::new(&world);
+    let running = world.run_with(Some(topic.kafka()), None);
+    topic.store(vec![order(1)]).await;
+    topic.publish(1).await;
+    shows(&world, 1).await;
+    topic.store(vec![order(2), order(3)]).await;
+    let in_the_way =
+        "insert into read.orders_v1 select $1, customer, ordered_on, units, amount_minor, currency, version,
+                                                        recorded_at from read.orders_v1";
+    sqlx::query(in_the_way).bind(order_id(2)).execute(&world.views).await.unwrap();
+    topic.publish_all(2..=3).await;
+    world.until_count("read.customer_orders", 3).await;
+    world.until_count("read.parked where projection = 'orders'", 1).await;
+    world.until_count("read.orders", 3).await;
+    topic.store(vec![order(4)]).await;
+    topic.publish(4).await;
+    world.until_count("read.customer_orders", 4).await;
+    world.until_count("read.orders", 4).await;
+    assert_eq!(world.count("read.parked").await, 1);
     running.stop().await;
 }

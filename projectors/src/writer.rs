@@ -1,0 +1,124 @@
+//! Writes what several projections took from one poll in one transaction.
+//!
+//! Each would otherwise begin, compare, change and commit by itself, and for a few events that costs Postgres more than
+//! the rows do. What cannot go together goes alone, whatever the reason, so that no projection suffers from another.
+
+use std::collections::HashSet;
+
+use envelope::Recorded;
+use event_store::RawPayload;
+use event_store::keys::KeyRing;
+use futures::future::join_all;
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::checkpoint::Moves;
+use crate::checkpoint_rows::{self, Moved};
+use crate::parked_rows;
+use crate::projection::{Failed, ReadModel};
+use crate::step::{Stepped, Target, apply_all, step};
+
+/// A projection hands over one step and waits for it, so there are at most as many as projections.
+const STEPS_MAX: usize = 64;
+
+/// What one projection wants to have written.
+pub(crate) struct Step {
+    pub(crate) model: &'static ReadModel,
+    pub(crate) generation: i32,
+    pub(crate) keys: Option<KeyRing>,
+    /// Without those that somebody decided to leave out.
+    pub(crate) events: Vec<Recorded<RawPayload>>,
+    pub(crate) moves: Moves,
+}
+
+/// Where projections hand over their steps.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    steps: mpsc::Sender<Handed>,
+    pool: PgPool,
+}
+
+struct Handed {
+    step: Step,
+    written: oneshot::Sender<Result<Stepped, Failed>>,
+}
+
+impl Writer {
+    /// Starts the task that writes; it ends with the last one who hands over.
+    pub(crate) fn start(pool: PgPool) -> Self {
+        let (steps, handed) = mpsc::channel(STEPS_MAX);
+        tokio::spawn(run(pool.clone(), handed));
+        Self { steps, pool }
+    }
+
+    /// Applies the events and moves the checkpoints, with whatever else is handed over now.
+    pub(crate) async fn write(&self, step: Step) -> Result<Stepped, Failed> {
+        let (written, outcome) = oneshot::channel();
+        match self.steps.send(Handed { step, written }).await {
+            Ok(()) => outcome.await.unwrap_or_else(|_| Err(unfinished())),
+            Err(mpsc::error::SendError(Handed { step, .. })) => alone(&self.pool, step).await,
+        }
+    }
+}
+
+fn unfinished() -> Failed {
+    Failed::Outside(anyhow::anyhow!("the transaction was given up"))
+}
+
+async fn run(pool: PgPool, mut handed: mpsc::Receiver<Handed>) {
+    while let Some(first) = handed.recv().await {
+        // Whoever was given the same poll is about to hand over too.
+        tokio::task::yield_now().await;
+        let mut all = vec![first];
+        while let Ok(next) = handed.try_recv() {
+            all.push(next);
+        }
+        // In one order in every process, so that two never wait for each other's rows in a circle.
+        all.sort_by_key(|handed| handed.step.model.name);
+        if all.len() > 1 && together(&pool, &all).await {
+            for Handed { written, .. } in all {
+                // Whoever does not wait any more loads the checkpoints when it comes back.
+                let _gone = written.send(Ok(Stepped::Done));
+            }
+            continue;
+        }
+        join_all(all.into_iter().map(|Handed { step, written }| async {
+            let _gone = written.send(alone(&pool, step).await);
+        }))
+        .await;
+    }
+}
+
+async fn alone(pool: &PgPool, of: Step) -> Result<Stepped, Failed> {
+    let skips = HashSet::new();
+    step(pool, of.target(&[of.generation], &skips), of.events.clone(), &of.moves).await
+}
+
+impl Step {
+    fn target<'t>(&'t self, generations: &'t [i32], skips: &'t HashSet<Uuid>) -> Target<'t> {
+        Target { model: self.model, generations, keys: self.keys.as_ref(), skips }
+    }
+}
+
+/// `false` if nothing was changed: each has to go alone.
+async fn together(pool: &PgPool, all: &[Handed]) -> bool {
+    commit(pool, all).await.unwrap_or_else(|reason| {
+        tracing::debug!(%reason, "Several projections could not be written together; each goes alone");
+        false
+    })
+}
+
+async fn commit(pool: &PgPool, all: &[Handed]) -> Result<bool, Failed> {
+    let skips = HashSet::new();
+    let mut tx = pool.begin().await?;
+    let moves = all.iter().map(|Handed { step, .. }| (step.model.name, step.generation, &step.moves));
+    let Moved::All { parked } = checkpoint_rows::advance_all(&mut tx, moves).await? else { return Ok(false) };
+    for Handed { step, .. } in all {
+        let blocked =
+            if parked { parked_rows::lock(&mut tx, step.model.name, step.generation).await? } else { HashSet::new() };
+        apply_all(&mut tx, step.target(&[], &skips), step.generation, &step.events, &blocked).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
