@@ -51,6 +51,13 @@ pub(super) enum Start {
     Ready(Vec<Batch>),
 }
 
+impl Start {
+    /// There is nothing yet.
+    pub(super) fn is_at_the_end(&self) -> bool {
+        matches!(self, Self::Ready(batches) if batches.is_empty())
+    }
+}
+
 impl Logs {
     pub(super) fn create(&mut self, topic: &str, partitions: i32) {
         self.0.insert(topic.to_owned(), (0..partitions).map(|_| Mutex::default()).collect());

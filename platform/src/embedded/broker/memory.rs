@@ -4,7 +4,7 @@
 //! inside it, takes records for topics that are gone, and breaks off the connection of who deletes records. The relay's
 //! look at its log rests on all four.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -45,10 +45,13 @@ pub(super) struct Memory {
     quiet: Arc<Mutex<Quiet>>,
 }
 
-/// How often in a row a connection asked for records and there were none.
+/// Where a connection asked for records and there were none, since it last was given some or waited. Which ones and not
+/// how many: clients ask for their partitions in another order each time.
 #[derive(Debug)]
 struct Quiet {
-    empty: usize,
+    empty: HashSet<Topition>,
+    /// It was given some in this round, which are on their way only when it has been answered for every partition.
+    given: bool,
     written: watch::Receiver<()>,
     wait_max: Duration,
 }
@@ -61,22 +64,26 @@ const QUIET_WAIT_MAX: Duration = Duration::from_millis(20);
 impl Memory {
     pub(super) fn new(inner: StorageContainer) -> Self {
         let (written, of_nobody) = watch::channel(());
-        let quiet = Quiet { empty: 0, written: of_nobody, wait_max: QUIET_WAIT_MAX };
+        let quiet = Quiet { empty: HashSet::new(), given: false, written: of_nobody, wait_max: QUIET_WAIT_MAX };
         Self { inner, logs: Arc::default(), written, quiet: Arc::new(Mutex::new(quiet)) }
     }
 
     /// The same storage for one more connection.
     pub(super) fn connected(&self) -> Self {
-        let quiet = Quiet { empty: 0, written: self.written.subscribe(), wait_max: QUIET_WAIT_MAX };
+        let quiet =
+            Quiet { empty: HashSet::new(), given: false, written: self.written.subscribe(), wait_max: QUIET_WAIT_MAX };
         Self { quiet: Arc::new(Mutex::new(quiet)), ..self.clone() }
     }
 
     /// Nothing was there. The broker around this would sleep for the whole of `fetch.wait.max.ms` whatever comes; a
     /// consumer that asks with a short one waits here instead, and is answered when something is written.
-    async fn rest(&self, quiet: &mut Quiet) {
-        quiet.empty += 1;
-        if quiet.empty >= self.logs.read().await.partitions() {
-            quiet.empty = 0;
+    async fn rest(&self, partition: &Topition, quiet: &mut Quiet) {
+        quiet.empty.insert(partition.clone());
+        if quiet.empty.len() >= self.logs.read().await.partitions() {
+            quiet.empty.clear();
+            if std::mem::take(&mut quiet.given) {
+                return;
+            }
             // Whether it was written or the time is over: the consumer asks again.
             let _either = tokio::time::timeout(quiet.wait_max, quiet.written.changed()).await;
         }
@@ -109,6 +116,11 @@ impl Memory {
             }
         };
         Ok(ListOffsetResponse { offset: Some(offset), ..ListOffsetResponse::default() })
+    }
+
+    async fn start(&self, partition: &Topition, offset: i64, max_bytes: u32) -> Start {
+        let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        self.logs.read().await.of(partition).map_or(Start::At(offset), |log| log.start(offset, bytes))
     }
 
     async fn cut(&self, topic: &str, partition: &DeleteRecordsPartition) -> Result<DeleteRecordsPartitionResult> {
@@ -188,17 +200,18 @@ impl Storage for Memory {
         isolation: IsolationLevel,
     ) -> Result<Vec<deflated::Batch>> {
         let mut quiet = self.quiet.lock().await;
-        if quiet.empty == 0 {
+        if quiet.empty.is_empty() {
             // Before the log is looked at, so that no write is missed between the look and the wait.
             quiet.written.mark_unchanged();
         }
-        let bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        let start = self.logs.read().await.of(partition).map_or(Start::At(offset), |log| log.start(offset, bytes));
-        if matches!(&start, Start::Ready(batches) if batches.is_empty()) {
-            self.rest(&mut quiet).await;
+        let mut start = self.start(partition, offset, max_bytes).await;
+        if start.is_at_the_end() {
+            self.rest(partition, &mut quiet).await;
+            start = self.start(partition, offset, max_bytes).await;
         } else {
-            quiet.empty = 0;
+            quiet.empty.clear();
         }
+        quiet.given |= !start.is_at_the_end();
         match start {
             Start::Ready(batches) => Ok(batches),
             Start::At(offset) => self.inner.fetch(partition, offset, min_bytes, max_bytes, isolation).await,

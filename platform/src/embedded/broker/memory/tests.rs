@@ -55,6 +55,15 @@ async fn the_wait_is_for_whoever_has_asked_everywhere() {
 }
 
 #[tokio::test]
+async fn who_asks_in_another_order_has_not_asked_everywhere() {
+    let consumer = patient(&memory(3).await).await;
+    for partition in [0, 1, 0, 1, 0] {
+        assert_eq!(fetch(&consumer, partition, 0).await, 0);
+    }
+    assert!(waits(fetch(&consumer, 2, 0)).await);
+}
+
+#[tokio::test]
 async fn what_is_written_ends_the_wait() {
     let memory = memory(2).await;
     let consumer = patient(&memory).await;
@@ -65,10 +74,29 @@ async fn what_is_written_ends_the_wait() {
 }
 
 #[tokio::test]
+async fn what_was_waited_for_is_given_at_once() {
+    let memory = memory(1).await;
+    let consumer = patient(&memory).await;
+    let written = async { memory.produce(None, &Topition::new("events", 0), batch()).await.expect("it is taken") };
+    assert_eq!(tokio::join!(fetch(&consumer, 0, 0), written), (1, 0));
+}
+
+#[tokio::test]
 async fn what_is_written_between_two_looks_is_not_waited_past() {
     let memory = memory(2).await;
     let consumer = patient(&memory).await;
     assert_eq!(fetch(&consumer, 0, 0).await, 0);
     memory.produce(None, &Topition::new("events", 0), batch()).await.expect("it is taken");
     assert_eq!(fetch(&consumer, 1, 0).await, 0);
+}
+
+#[tokio::test]
+async fn who_was_given_records_has_them_before_it_waits() {
+    let memory = memory(2).await;
+    let consumer = patient(&memory).await;
+    memory.produce(None, &Topition::new("events", 0), batch()).await.expect("it is taken");
+    assert_eq!(fetch(&consumer, 0, 0).await, 1);
+    assert_eq!((fetch(&consumer, 0, 1).await, fetch(&consumer, 1, 0).await), (0, 0), "the same request goes on");
+    assert_eq!(fetch(&consumer, 0, 1).await, 0);
+    assert!(waits(fetch(&consumer, 1, 0)).await);
 }
