@@ -103,8 +103,8 @@ pub(crate) async fn advance_all<'m>(
                 and c.history = n.history and c.position = n.held
           returning 1)
          select (select count(*) from moved) as moved,
-                exists (select from read.parked where (projection, generation) in (select projection, generation from n))
-                    as parked",
+                exists (select from read.parked p
+                         where (p.projection, p.generation) in (select n.projection, n.generation from n)) as parked",
     )
     .bind(rows.projections)
     .bind(rows.generations)
