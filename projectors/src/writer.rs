@@ -90,9 +90,10 @@ async fn run(pool: PgPool, mut handed: mpsc::Receiver<Handed>) {
     }
 }
 
-async fn alone(pool: &PgPool, of: Step) -> Result<Stepped, Failed> {
+async fn alone(pool: &PgPool, mut of: Step) -> Result<Stepped, Failed> {
     let skips = HashSet::new();
-    step(pool, of.target(&[of.generation], &skips), of.events.clone(), &of.moves).await
+    let events = std::mem::take(&mut of.events);
+    step(pool, of.target(&[of.generation], &skips), events, &of.moves).await
 }
 
 impl Step {
