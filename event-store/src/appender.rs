@@ -11,6 +11,7 @@ mod clock;
 mod deciding;
 pub(crate) mod decision;
 mod loading;
+mod novelty;
 mod publishing;
 pub(crate) mod rows;
 mod settlement;
@@ -95,6 +96,7 @@ impl Appender {
             cache_aggregates_max: config.cache_aggregates_max,
             partitions: config.partitions,
             history,
+            new_run_min: novelty::Novelty::RUN_MIN,
         };
         publishing.head(head.position);
         let batcher = Batcher::new(limits, head);

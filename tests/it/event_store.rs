@@ -6,6 +6,7 @@ mod faults;
 mod foreign;
 mod jar;
 mod keys;
+mod novelty;
 mod order;
 mod recover;
 mod truth;

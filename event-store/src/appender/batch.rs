@@ -35,6 +35,8 @@ pub(crate) struct BatchRows {
     /// Keys whose stored answer goes before a refusal or an empty decision: caller and key.
     pub(crate) sought: Vec<(String, String)>,
     pub(crate) snapshots: Vec<SnapshotRow>,
+    /// Aggregates that were presumed to have no event before these.
+    pub(crate) presumed: Vec<StreamId>,
 }
 
 /// An answer to be kept under its key.
@@ -67,6 +69,8 @@ pub(crate) struct Decided {
     pub(crate) events: Vec<EventRow>,
     pub(crate) snapshots: Vec<SnapshotRow>,
     pub(crate) written: Vec<StreamId>,
+    /// The aggregate that was not looked up before.
+    pub(crate) presumed: Option<StreamId>,
 }
 
 /// What was decided; told to nobody before the batch is committed.

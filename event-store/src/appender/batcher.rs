@@ -14,6 +14,7 @@ use super::batch::{BatchRows, Decided, Found, Outcome, Stored, Tip};
 use super::cache::Cache;
 use super::decision::{Answer, Broken, Rejection, Stream, StreamId, Submission};
 use super::loading::LoadedStreams;
+use super::novelty::Novelty;
 use super::rows::EventRow;
 use crate::codec::State;
 use crate::{Done, StoreError};
@@ -25,6 +26,8 @@ pub(crate) struct Limits {
     pub(crate) cache_aggregates_max: usize,
     pub(crate) partitions: i32,
     pub(crate) history: History,
+    /// See [`Novelty`].
+    pub(crate) new_run_min: u32,
 }
 
 /// An aggregate as it was read from the store.
@@ -48,6 +51,7 @@ pub(crate) struct Batcher {
     /// The newest decided one.
     pub(super) tip: Tip,
     pub(super) cache: Cache,
+    pub(super) novelty: Novelty,
     /// Commands whose aggregates are not in memory yet.
     pub(super) arriving: VecDeque<Submission>,
     /// Aggregates that are being read, with what other processes appended meanwhile.
@@ -71,11 +75,13 @@ pub(crate) struct Batcher {
 impl Batcher {
     pub(crate) fn new(limits: Limits, head: Tip) -> Self {
         let cache = Cache::new(limits.cache_aggregates_max);
+        let novelty = Novelty::new(limits.new_run_min);
         Self {
             limits,
             head,
             tip: head,
             cache,
+            novelty,
             arriving: VecDeque::new(),
             loading: HashMap::new(),
             decided: VecDeque::new(),
@@ -110,10 +116,13 @@ impl Batcher {
 
     pub(super) fn arrive_first(&mut self, submission: Submission, now: Timestamp) {
         if self.settling {
-            self.retry.push_back(submission);
-        } else if submission.steps.iter().all(|step| self.cache.contains(&step.stream().id)) {
+            return self.retry.push_back(submission);
+        }
+        if submission.steps.iter().all(|step| self.cache.contains(&step.stream().id)) {
             let decided = self.decide(submission, now);
             self.decided.push_back(decided);
+        } else if self.presumes_new(&submission) {
+            self.presume(submission, now);
         } else {
             self.arriving.push_back(submission);
         }
@@ -151,8 +160,8 @@ impl Batcher {
             // What was read meanwhile under the lock is newer than this.
             let Some(since) = self.loading.remove(&id) else { continue };
             match loaded {
-                Ok(Loaded { sequence, last_position, state }) => {
-                    self.cache.insert(id, sequence, last_position, state);
+                Ok(loaded) => {
+                    self.put(id, loaded);
                     since.iter().for_each(|event| self.cache.take(event));
                 }
                 Err(error) => drop(broken.insert(id, error)),
@@ -181,6 +190,12 @@ impl Batcher {
         }
     }
 
+    /// Puts what was read of an aggregate into the cache.
+    pub(super) fn put(&mut self, id: StreamId, Loaded { sequence, last_position, state }: Loaded) {
+        self.novelty.saw(id.aggregate_type, sequence == 0);
+        self.cache.insert(id, sequence, last_position, state);
+    }
+
     /// The read failed as a whole: its aggregates are wanted again.
     pub(crate) fn not_loaded(&mut self) {
         self.loading.clear();
@@ -196,6 +211,7 @@ impl Batcher {
         while let Some(mut next) = self.decided.pop_front() {
             rows.ledger.extend(next.ledger_row());
             rows.sought.extend(next.sought_key());
+            rows.presumed.extend(next.presumed.take());
             rows.events.append(&mut next.events);
             rows.snapshots.append(&mut next.snapshots);
             batch.push(next);

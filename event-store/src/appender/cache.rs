@@ -48,6 +48,10 @@ impl Cache {
         self.entries.insert(id, Entry { sequence, last_position, state, queued: 0, used: self.tick });
     }
 
+    pub(crate) fn remove(&mut self, id: &StreamId) {
+        self.entries.remove(id);
+    }
+
     /// Takes an event that another process appended. An entry takes only its next one: what it has already it skips,
     /// and after a hole it is dropped, to be loaded again.
     pub(crate) fn take(&mut self, event: &EventRow) {

@@ -32,6 +32,7 @@ impl Batcher {
             events: vec![],
             snapshots: vec![],
             written: vec![],
+            presumed: None,
         };
         decided.outcome = match self.draft(&decided.submission) {
             Err(rejection) => Outcome::Refused(rejection),
@@ -44,6 +45,35 @@ impl Batcher {
             }
         };
         decided
+    }
+
+    /// Whether the aggregate of a command is new by all appearances. Commands over several are always looked up.
+    pub(super) fn presumes_new(&self, submission: &Submission) -> bool {
+        let [step] = submission.steps.as_slice() else { return false };
+        let id = &step.stream().id;
+        self.novelty.presumes(id.aggregate_type) && !self.is_awaited(id)
+    }
+
+    /// Decides a command without looking its aggregate up, if that begins it. Everything else waits for the look-up:
+    /// what is refused on nothing may well be right for what is there.
+    pub(super) fn presume(&mut self, submission: Submission, now: Timestamp) {
+        let stream = submission.steps[0].stream().clone();
+        let empty = Arc::clone(&stream.kind).empty();
+        self.cache.insert(stream.id.clone(), 0, envelope::Position::ZERO, empty);
+        let mut decided = self.decide(submission, now);
+        if matches!(decided.outcome, Outcome::Accepted(_)) {
+            decided.presumed = Some(stream.id);
+            self.decided.push_back(decided);
+        } else {
+            self.cache.remove(&stream.id);
+            self.arriving.push_back(decided.submission);
+        }
+    }
+
+    /// Somebody waits for this aggregate to be read, and would not be called if it came into the cache otherwise.
+    fn is_awaited(&self, id: &StreamId) -> bool {
+        let mut awaited = self.arriving.iter().flat_map(|submission| &submission.steps);
+        self.loading.contains_key(id) || awaited.any(|step| step.stream().id == *id)
     }
 
     fn draft(&mut self, submission: &Submission) -> Result<Vec<Draft>, Rejection> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use envelope::{Position, Timestamp};
 
 use super::batch::{Decided, Found, Outcome, Tip};
-use super::batcher::{Batcher, Loaded};
+use super::batcher::Batcher;
 use super::decision::{Rejection, Stream};
 use super::loading::LoadedStreams;
 use crate::chain::Chain;
@@ -72,7 +72,7 @@ impl Batcher {
             // An older read of the same aggregate must not overwrite this one when it arrives.
             self.loading.remove(&id);
             match loaded {
-                Ok(Loaded { sequence, last_position, state }) => self.cache.insert(id, sequence, last_position, state),
+                Ok(loaded) => self.put(id, loaded),
                 Err(error) => drop(self.broken.insert(id, error)),
             }
         }

@@ -21,9 +21,10 @@ pub(crate) const COLUMNS: &str = "position, aggregate_type, aggregate_id, sequen
 
 const APPEND: &str = "select appended, stored::text \
                       from append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-                      $14, $15, $16, $17, $18, $19, $20, $21)";
+                      $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
 
-/// Writes a batch on top of `base`, in one round trip. `None`: the store has moved on, nothing was written.
+/// Writes a batch on top of `base`, in one round trip. `None`: the store has moved on or an aggregate that was
+/// presumed to be new is not, and nothing was written.
 pub(crate) async fn append(
     connection: &mut PgConnection,
     lock_key: i64,
@@ -37,6 +38,8 @@ pub(crate) async fn append(
         .bind(lock_key)
         .bind(base.position.get())
         .bind(base.chain.as_slice())
+        .bind(rows.presumed.iter().map(|id| id.aggregate_type).collect::<Vec<_>>())
+        .bind(rows.presumed.iter().map(|id| &*id.aggregate_id).collect::<Vec<_>>())
         .bind(strings(|event| &event.aggregate_type))
         .bind(strings(|event| &event.aggregate_id))
         .bind(events.iter().map(|event| event.sequence).collect::<Vec<_>>())

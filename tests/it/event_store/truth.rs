@@ -113,7 +113,7 @@ async fn the_append_function_itself_gives_the_answers_that_are_sought() {
     let jars = fixture.store.commands::<Jar>((), vec![]);
     jars.execute("a", drop_coin(), ask().with_key(super::key("k", 1))).await.expect("it is accepted");
     let row = sqlx::query(
-        "select a.appended, a.stored -> 0 ->> 'key' from newest() n, append(0, n.position, n.chain,
+        "select a.appended, a.stored -> 0 ->> 'key' from newest() n, append(0, n.position, n.chain, '{}', '{}',
              '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
              array['tester'], array['k']) a",
     )

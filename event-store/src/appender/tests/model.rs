@@ -10,7 +10,7 @@ use super::gate::{Gate, GateCommand, GateEvent, Part, Wants, name};
 use crate::StoreError;
 use crate::appender::batch::{BatchRows, Found, LedgerRow, Stored, Tip};
 use crate::appender::batcher::Loaded;
-use crate::appender::decision::Stream;
+use crate::appender::decision::{Stream, StreamId};
 use crate::appender::loading::LoadedStreams;
 use crate::appender::rows::EventRow;
 use crate::chain;
@@ -85,6 +85,10 @@ impl StoreModel {
     pub(super) fn examine(&self, base: &Tip, rows: &BatchRows) -> Result<Option<Found>, Refused> {
         let newest = self.newest();
         if (newest.position, newest.chain) != (base.position, base.chain) {
+            return Ok(None);
+        }
+        let begun = |id: &StreamId| self.events.iter().any(|event| event.aggregate_id == id.aggregate_id);
+        if rows.presumed.iter().any(begun) {
             return Ok(None);
         }
         let found = self.answers(&rows.sought);

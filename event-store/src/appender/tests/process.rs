@@ -60,9 +60,9 @@ pub(super) struct Around<'a> {
 }
 
 impl Process {
-    pub(super) fn new(store: &StoreModel, cache_aggregates_max: usize) -> Self {
+    pub(super) fn new(store: &StoreModel, cache_aggregates_max: usize, new_run_min: u32) -> Self {
         let history = History(uuid::Uuid::nil());
-        let limits = Limits { batch_events_max: 8, cache_aggregates_max, partitions: 6, history };
+        let limits = Limits { batch_events_max: 8, cache_aggregates_max, partitions: 6, history, new_run_min };
         Self {
             batcher: Batcher::new(limits, store.newest()),
             write: None,

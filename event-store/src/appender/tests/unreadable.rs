@@ -26,7 +26,8 @@ struct Waiting {
 impl Waiting {
     fn new() -> Self {
         let history = History(uuid::Uuid::nil());
-        let limits = Limits { batch_events_max: 8, cache_aggregates_max: 100, partitions: 6, history };
+        let limits =
+            Limits { batch_events_max: 8, cache_aggregates_max: 100, partitions: 6, history, new_run_min: u32::MAX };
         let store = StoreModel::new();
         Self { batcher: Batcher::new(limits, store.newest()), store, asked: vec![] }
     }

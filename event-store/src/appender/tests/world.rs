@@ -61,9 +61,11 @@ impl World {
         Self::with(seed, 1, 0, 100, Dice::new(seed))
     }
 
-    fn with(seed: u64, processes: usize, trouble: usize, cache_aggregates_max: usize, dice: Dice) -> Self {
+    fn with(seed: u64, processes: usize, trouble: usize, cache_aggregates_max: usize, mut dice: Dice) -> Self {
         let store = StoreModel::new();
-        let processes = (0..processes).map(|_| Process::new(&store, cache_aggregates_max)).collect();
+        // From rash to never: what is presumed to be new is there more often than in life.
+        let new_run_min = [0, 1, u32::MAX][dice.below(3)];
+        let processes = (0..processes).map(|_| Process::new(&store, cache_aggregates_max, new_run_min)).collect();
         let (orphans, asked, acknowledged) = (vec![], vec![], BTreeMap::new());
         Self { seed, store, processes, orphans, dice, trouble, ticks: 0, began: Instant::now(), asked, acknowledged }
     }
