@@ -42,10 +42,10 @@ impl Spine {
             stores.insert(*context, store.with_context(|| format!("opening the store `{context}`"))?);
         }
         let connections = instance.settings.database.database_connections;
-        let settings = PoolSettings::new("handsel keys").connections_max(KEYS_CONNECTIONS_MAX);
+        let settings = PoolSettings::new("handsel keys").connections_max(KEYS_CONNECTIONS_MAX).plan_each_call();
         let keys_pool = pool(&instance.urls.keys, &settings).await?;
         let keys = KeyRing::connect(keys_pool, instance.master()).await.context("opening the keys")?;
-        let settings = PoolSettings::new("handsel views").connections_max(connections);
+        let settings = PoolSettings::new("handsel views").connections_max(connections).plan_each_call();
         let views = pool(&instance.urls.views, &settings).await?;
         let tokens = TokenKey::new(instance.master().derived("consistency tokens and cursors"));
         Ok(Self { stores, keys, views, tokens })

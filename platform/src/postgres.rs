@@ -32,6 +32,10 @@ pub struct PoolSettings {
     pub statement_timeout: Option<Duration>,
     /// Whether a commit may be lost in a crash together with everything it says; for views, never for facts.
     pub synchronous_commit: bool,
+    /// Whether each call of a statement is planned for the tables as they are then, instead of once for as long as the
+    /// connection lives. For look-ups in tables that grow: a plan that was made for a few rows would walk through a
+    /// million of them.
+    pub plan_each_call: bool,
 }
 
 impl PoolSettings {
@@ -44,6 +48,7 @@ impl PoolSettings {
             acquire_timeout: Duration::from_secs(3),
             statement_timeout: None,
             synchronous_commit: true,
+            plan_each_call: false,
         }
     }
 
@@ -51,6 +56,13 @@ impl PoolSettings {
     #[must_use]
     pub fn search_path(mut self, schemas: impl Into<String>) -> Self {
         self.search_path = Some(schemas.into());
+        self
+    }
+
+    /// The same, with each call planned for the tables as they are.
+    #[must_use]
+    pub fn plan_each_call(mut self) -> Self {
+        self.plan_each_call = true;
         self
     }
 
@@ -118,6 +130,9 @@ pub fn connect_options(url: &Secret, settings: &PoolSettings) -> Result<PgConnec
     }
     if !settings.synchronous_commit {
         options = options.options([("synchronous_commit", "off")]);
+    }
+    if settings.plan_each_call {
+        options = options.options([("plan_cache_mode", "force_custom_plan")]);
     }
     Ok(options)
 }
