@@ -5,11 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use envelope::{History, Position};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-type Place = (History, Position);
 type Partitions = HashMap<i32, watch::Sender<Place>>;
+
+/// How far a view is in one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What the position means.
+    pub history: History,
+    /// Everything up to here was taken in, or parked.
+    pub position: Position,
+    /// Nothing was parked when it came here: the view shows all of it. `false` if nobody has looked yet.
+    pub whole: bool,
+}
 
 /// The partition under which a view that reads a whole store by position says how far it is.
 pub const WHOLE_STORE: i32 = -1;
@@ -24,15 +34,18 @@ struct Inner {
     places: RwLock<HashMap<String, HashMap<String, Partitions>>>,
     /// How many readers wait, by context.
     waiting: RwLock<HashMap<String, Arc<AtomicUsize>>>,
-    /// Wakes the runner when somebody begins to wait.
-    asked: Notify,
+    /// How many readers wait, by view.
+    readers: RwLock<HashMap<String, watch::Sender<usize>>>,
 }
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// The view has what was asked for.
-    Reached,
+    /// The view has passed what was asked for. If it was not `whole` then, it may have parked it.
+    Reached {
+        /// Nothing was parked.
+        whole: bool,
+    },
     /// The view follows another history of the store, so that the position means nothing there.
     OtherHistory,
     /// Not in time.
@@ -41,18 +54,18 @@ pub enum Seen {
 
 impl Progress {
     /// Says how far a projection is. Called about a thousand times a second.
-    pub fn publish(&self, projection: &str, context: &str, partition: i32, history: History, position: Position) {
+    pub fn publish(&self, projection: &str, context: &str, partition: i32, place: Place) {
         let known = self.with_places(|places| {
             let sender = places.get(projection)?.get(context)?.get(&partition)?;
-            sender.send_replace((history, position));
+            sender.send_replace(place);
             Some(())
         });
         if known.is_none() {
             let mut places = self.0.places.write().unwrap_or_else(PoisonError::into_inner);
             let contexts = places.entry(projection.to_owned()).or_default();
             let partitions = contexts.entry(context.to_owned()).or_default();
-            let sender = partitions.entry(partition).or_insert_with(|| watch::Sender::new((history, position)));
-            sender.send_replace((history, position));
+            let sender = partitions.entry(partition).or_insert_with(|| watch::Sender::new(place));
+            sender.send_replace(place);
         }
     }
 
@@ -67,7 +80,7 @@ impl Progress {
     /// How far the projection is in this process; `None` if it is not run here. A view that reads whole stores answers
     /// for every partition.
     #[must_use]
-    pub fn place(&self, projection: &str, context: &str, partition: i32) -> Option<(History, Position)> {
+    pub fn place(&self, projection: &str, context: &str, partition: i32) -> Option<Place> {
         self.watch(projection, context, partition).map(|seen| *seen.borrow())
     }
 
@@ -81,12 +94,15 @@ impl Progress {
         deadline: Instant,
     ) -> Option<Seen> {
         let mut seen = self.watch(projection, context, partition)?;
-        let judge = |place: &Place| place.0 != history || place.1 >= position;
-        let verdict = |place: &Place| if place.0 == history { Seen::Reached } else { Seen::OtherHistory };
+        let judge = |place: &Place| place.history != history || place.position >= position;
+        let verdict = |place: &Place| match place {
+            Place { history: of, whole, .. } if *of == history => Seen::Reached { whole: *whole },
+            Place { .. } => Seen::OtherHistory,
+        };
         if judge(&seen.borrow()) {
             return Some(verdict(&seen.borrow()));
         }
-        let _waiting = self.begin_to_wait(context);
+        let _waiting = self.begin_to_wait(projection, context);
         match timeout_at(deadline, seen.wait_for(judge)).await {
             Ok(Ok(place)) => Some(verdict(&place)),
             Ok(Err(_)) => None,
@@ -94,17 +110,18 @@ impl Progress {
         }
     }
 
-    /// Says that somebody waits for this context until the answer is dropped, and wakes its runner.
+    /// Says that somebody waits for what this view shows of this context, until the answer is dropped.
     #[must_use]
-    pub fn begin_to_wait(&self, context: &str) -> Waiting {
+    pub fn begin_to_wait(&self, projection: &str, context: &str) -> Waiting {
         let known = self.0.waiting.read().unwrap_or_else(PoisonError::into_inner).get(context).cloned();
         let count = known.unwrap_or_else(|| {
             let mut waiting = self.0.waiting.write().unwrap_or_else(PoisonError::into_inner);
             waiting.entry(context.to_owned()).or_default().clone()
         });
         count.fetch_add(1, Ordering::AcqRel);
-        self.0.asked.notify_one();
-        Waiting(count)
+        let readers = self.readers(projection);
+        readers.send_modify(|readers| *readers += 1);
+        Waiting { count, readers }
     }
 
     /// Whether somebody waits for this context: then silence is looked into sooner.
@@ -114,9 +131,19 @@ impl Progress {
         waiting.get(context).is_some_and(|count| count.load(Ordering::Acquire) > 0)
     }
 
-    /// Returns when somebody begins to wait, for whatever context. For one runner per process.
-    pub async fn asked(&self) {
-        self.0.asked.notified().await;
+    /// Returns when somebody waits for this view.
+    pub async fn wanted(&self, projection: &str) {
+        let mut readers = self.readers(projection).subscribe();
+        // The sender is kept for as long as there is a hub.
+        let _never_closed = readers.wait_for(|readers| *readers > 0).await;
+    }
+
+    fn readers(&self, projection: &str) -> watch::Sender<usize> {
+        let known = self.0.readers.read().unwrap_or_else(PoisonError::into_inner).get(projection).cloned();
+        known.unwrap_or_else(|| {
+            let mut readers = self.0.readers.write().unwrap_or_else(PoisonError::into_inner);
+            readers.entry(projection.to_owned()).or_default().clone()
+        })
     }
 
     fn watch(&self, projection: &str, context: &str, partition: i32) -> Option<watch::Receiver<Place>> {
@@ -133,11 +160,15 @@ impl Progress {
 
 /// Somebody waits as long as this lives.
 #[derive(Debug)]
-pub struct Waiting(Arc<AtomicUsize>);
+pub struct Waiting {
+    count: Arc<AtomicUsize>,
+    readers: watch::Sender<usize>,
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.count.fetch_sub(1, Ordering::AcqRel);
+        self.readers.send_modify(|readers| *readers -= 1);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checkpoints as rows: loaded, and compared and set.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use envelope::{History, Position};
 use event_schemas::Context;
@@ -75,13 +76,15 @@ pub(crate) async fn advance(
     generation: i32,
     moves: &Moves,
 ) -> sqlx::Result<Moved> {
-    advance_all(db, std::iter::once((projection, generation, moves))).await
+    advance_all(db, std::iter::once((projection, generation, moves)), None).await
 }
 
-/// The same for several projections at once: all of them move, or the transaction is of no use.
+/// The same for several projections at once: all of them move, or the transaction is of no use. From here on it waits
+/// for no lock longer than this; the first statement says so, because one of its own would be a round trip.
 pub(crate) async fn advance_all<'m>(
     db: &mut PgConnection,
     all: impl Iterator<Item = (&'m str, i32, &'m Moves)>,
+    lock_wait_max: Option<Duration>,
 ) -> sqlx::Result<Moved> {
     let mut rows = MoveRows::default();
     for (projection, generation, moves) in all {
@@ -90,8 +93,9 @@ pub(crate) async fn advance_all<'m>(
     let wanted = rows.positions.len();
     let row = sqlx::query(
         "with n as materialized (
-             select * from unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::bigint[],
-                                  $7::bigint[], $8::uuid[], $9::bigint[])
+             select n.*, case when $10::text is not null then set_config('lock_timeout', $10, true) end
+               from unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::bigint[],
+                           $7::bigint[], $8::uuid[], $9::bigint[])
                  as n(projection, generation, context, partition, history, held, position, event_id, topic_offset)
          ), moved as (
              update read.checkpoints c
@@ -115,6 +119,7 @@ pub(crate) async fn advance_all<'m>(
     .bind(rows.positions)
     .bind(rows.event_ids)
     .bind(rows.topic_offsets)
+    .bind(lock_wait_max.map(|wait| format!("{}ms", wait.as_millis())))
     .fetch_one(db)
     .await?;
     let moved: i64 = row.try_get("moved")?;

@@ -8,7 +8,7 @@ use envelope::{Position, Recorded};
 use event_schemas::Context;
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
-use platform::progress::Progress;
+use platform::progress::{self, Progress};
 use platform::telemetry::messaging::{self, Processing};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
@@ -32,6 +32,8 @@ use crate::{checkpoint_rows, generation, parked_rows};
 const RANGE_EVENTS: i64 = 5_000;
 /// How often silence is looked for.
 const TICK: Duration = Duration::from_millis(100);
+/// How long what is read in order waits for more.
+const GATHER: Duration = Duration::from_millis(25);
 /// After trouble with a database.
 const RETRY: Duration = Duration::from_millis(500);
 /// After trouble that a person has to end.
@@ -125,7 +127,8 @@ impl Follower {
         let skips = parked_rows::skips(&self.views, self.model.name).await?;
         let heard = places.keys().map(|place| (*place, Instant::now())).collect();
         let mut session = Session { of: self, generation: live.generation, cursor, skips, heard };
-        session.announce(session.cursor.places());
+        // Whether anything is parked says the first step.
+        session.announce(session.cursor.places(), false);
         let ended = session.follow().await;
         session.withdraw();
         ended
@@ -181,7 +184,7 @@ impl Session<'_> {
                     return Err(if changed.is_ok() { Ended::HeldOthers } else { Ended::Shutdown });
                 }
                 poll = polls.recv() => match poll {
-                    Some(poll) => self.take(&poll).await?,
+                    Some(poll) => self.take(poll, polls).await?,
                     None => return Ok(()),
                 },
                 _ = tick.tick() => self.end_silence().await?,
@@ -189,18 +192,40 @@ impl Session<'_> {
         }
     }
 
-    async fn take(&mut self, poll: &Poll) -> Result<(), Ended> {
+    async fn take(&mut self, poll: Poll, polls: &mut mpsc::Receiver<Poll>) -> Result<(), Ended> {
         match self.of.model.order {
-            Order::Aggregate => self.apply_records(poll).await,
+            Order::Aggregate => self.apply_records(&poll).await,
             // The feed only says that there is something: what is read in order comes from the store.
             Order::Store => {
+                let polls = self.gather(poll, polls).await;
                 for context in self.of.model.contexts {
-                    let newest = poll.iter().filter(|record| record.stamp.place.context == *context);
+                    let records = polls.iter().flat_map(|poll| poll.iter());
+                    let newest = records.filter(|record| record.stamp.place.context == *context);
                     if let Some(newest) = newest.map(|record| record.stamp.position).max() {
                         self.catch_up_to(*context, newest).await?;
                     }
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// Waits a moment for more, unless somebody waits for this view: a range of the store costs hardly more than one
+    /// event.
+    async fn gather(&self, first: Poll, polls: &mut mpsc::Receiver<Poll>) -> Vec<Poll> {
+        let mut gathered = vec![first];
+        let until = tokio::time::Instant::now() + GATHER;
+        let wanted = self.of.progress.wanted(self.of.model.name);
+        tokio::pin!(wanted);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut wanted => return gathered,
+                poll = polls.recv() => match poll {
+                    Some(poll) => gathered.push(poll),
+                    None => return gathered,
+                },
+                () = tokio::time::sleep_until(until) => return gathered,
             }
         }
     }
@@ -326,18 +351,17 @@ impl Session<'_> {
     }
 
     fn stepped(&mut self, stepped: Stepped, moves: &Moves) -> Result<(), Ended> {
-        if stepped == Stepped::Lost {
-            return Err(Ended::Lost);
-        }
+        let Stepped::Done { parked } = stepped else { return Err(Ended::Lost) };
         self.cursor.advance(moves);
-        self.announce(moves.iter().map(|(place, (_, to))| (place, to)));
+        self.announce(moves.iter().map(|(place, (_, to))| (place, to)), !parked);
         Ok(())
     }
 
-    fn announce<'c>(&self, places: impl Iterator<Item = (&'c Place, &'c Checkpoint)>) {
+    fn announce<'c>(&self, places: impl Iterator<Item = (&'c Place, &'c Checkpoint)>, whole: bool) {
         for (place, held) in places {
             let (name, context) = (self.of.model.name, place.context.name());
-            self.of.progress.publish(name, context, place.partition, held.history, held.position);
+            let at = progress::Place { history: held.history, position: held.position, whole };
+            self.of.progress.publish(name, context, place.partition, at);
         }
         self.of.pulse.set(Condition::Following(self.cursor.clone()));
     }

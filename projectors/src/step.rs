@@ -33,8 +33,8 @@ impl Target<'_> {
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stepped {
-    /// It is applied; what could not be is parked.
-    Done,
+    /// It is applied; what could not be is `parked`, or something was parked before.
+    Done { parked: bool },
     /// The checkpoints are not where they were thought to be. Nothing was changed.
     Lost,
 }
@@ -74,7 +74,7 @@ pub(crate) async fn step_decoded(
     }
     batch.apply(&mut target.view(&mut tx, generation), 0..batch.len()).await?;
     tx.commit().await?;
-    Ok(Some(Stepped::Done))
+    Ok(Some(Stepped::Done { parked: false }))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,20 +91,22 @@ async fn attempt(
     manner: Manner,
 ) -> Result<Stepped, Failed> {
     let mut tx = pool.begin().await?;
+    let mut parks = false;
     for generation in target.generations {
         let parked = match checkpoint_rows::advance(&mut tx, target.model.name, *generation, moves).await? {
             Moved::Lost => return Ok(Stepped::Lost),
             Moved::All { parked } => parked,
         };
+        parks |= parked;
         let blocked =
             if parked { parked_rows::lock(&mut tx, target.model.name, *generation).await? } else { HashSet::new() };
         match manner {
             Manner::Together => apply_all(&mut tx, target, *generation, events, &blocked).await?,
-            Manner::OneByOne => one_by_one(&mut tx, target, *generation, events, blocked).await?,
+            Manner::OneByOne => parks |= one_by_one(&mut tx, target, *generation, events, blocked).await?,
         }
     }
     tx.commit().await?;
-    Ok(Stepped::Done)
+    Ok(Stepped::Done { parked: parks })
 }
 
 /// Applies events in one go; those of an aggregate that is parked queue behind it.
@@ -127,13 +129,14 @@ pub(crate) async fn apply_all(
     batch.apply(&mut target.view(db, generation), 0..batch.len()).await
 }
 
+/// Says whether anything was parked.
 async fn one_by_one(
     db: &mut PgConnection,
     target: Target<'_>,
     generation: i32,
     events: &[Recorded<RawPayload>],
     mut blocked: HashSet<Aggregate>,
-) -> Result<(), Failed> {
+) -> Result<bool, Failed> {
     for event in events {
         let aggregate = Aggregate::of(event);
         if blocked.contains(&aggregate) {
@@ -155,7 +158,7 @@ async fn one_by_one(
             outcome => outcome?,
         }
     }
-    Ok(())
+    Ok(!blocked.is_empty())
 }
 
 /// Applies one event under a savepoint, so that its failure leaves the transaction usable.

@@ -4,12 +4,13 @@
 //! the rows do. What cannot go together goes alone, whatever the reason, so that no projection suffers from another.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use envelope::Recorded;
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
-use futures::future::join_all;
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection as _, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -21,6 +22,9 @@ use crate::step::{Stepped, Target, apply_all, step};
 
 /// A projection hands over one step and waits for it, so there are at most as many as projections.
 const STEPS_MAX: usize = 64;
+/// How long what is written together waits for a lock: one projection's rows may be held, as by a retry of what is
+/// parked or the end of a rebuild, and the others must not wait for that.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// What one projection wants to have written.
 pub(crate) struct Step {
@@ -67,6 +71,7 @@ fn unfinished() -> Failed {
 }
 
 async fn run(pool: PgPool, mut handed: mpsc::Receiver<Handed>) {
+    let mut held = None;
     while let Some(first) = handed.recv().await {
         // Whoever was given the same poll is about to hand over too.
         tokio::task::yield_now().await;
@@ -76,17 +81,22 @@ async fn run(pool: PgPool, mut handed: mpsc::Receiver<Handed>) {
         }
         // In one order in every process, so that two never wait for each other's rows in a circle.
         all.sort_by_key(|handed| handed.step.model.name);
-        if all.len() > 1 && together(&pool, &all).await {
+        if all.len() > 1
+            && let Some(stepped) = together(&pool, &mut held, &all).await
+        {
             for Handed { written, .. } in all {
                 // Whoever does not wait any more loads the checkpoints when it comes back.
-                let _gone = written.send(Ok(Stepped::Done));
+                let _gone = written.send(Ok(stepped));
             }
             continue;
         }
-        join_all(all.into_iter().map(|Handed { step, written }| async {
-            let _gone = written.send(alone(&pool, step).await);
-        }))
-        .await;
+        for Handed { step, written } in all {
+            let pool = pool.clone();
+            // Apart from this task, which goes on for the others: a projection has one step at a time.
+            tokio::spawn(async move {
+                let _gone = written.send(alone(&pool, step).await);
+            });
+        }
     }
 }
 
@@ -102,24 +112,36 @@ impl Step {
     }
 }
 
-/// `false` if nothing was changed: each has to go alone.
-async fn together(pool: &PgPool, all: &[Handed]) -> bool {
-    commit(pool, all).await.unwrap_or_else(|reason| {
+/// The connection for what is written together. It is not given back: the pool asks each that comes back whether it
+/// lives and hands out the one that rested longest, and here one transaction follows another.
+type Held = Option<PoolConnection<Postgres>>;
+
+/// `None` if nothing was changed: each has to go alone.
+async fn together(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Option<Stepped> {
+    let committed = commit(pool, held, all).await;
+    committed.unwrap_or_else(|reason| {
+        *held = None;
         tracing::debug!(%reason, "Several projections could not be written together; each goes alone");
-        false
+        None
     })
 }
 
-async fn commit(pool: &PgPool, all: &[Handed]) -> Result<bool, Failed> {
+async fn commit(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Result<Option<Stepped>, Failed> {
     let skips = HashSet::new();
-    let mut tx = pool.begin().await?;
+    let connection = match held {
+        Some(connection) => connection,
+        None => held.insert(pool.acquire().await?),
+    };
+    let mut tx = connection.begin().await?;
     let moves = all.iter().map(|Handed { step, .. }| (step.model.name, step.generation, &step.moves));
-    let Moved::All { parked } = checkpoint_rows::advance_all(&mut tx, moves).await? else { return Ok(false) };
+    let Moved::All { parked } = checkpoint_rows::advance_all(&mut tx, moves, Some(LOCK_WAIT_MAX)).await? else {
+        return Ok(None);
+    };
     for Handed { step, .. } in all {
         let blocked =
             if parked { parked_rows::lock(&mut tx, step.model.name, step.generation).await? } else { HashSet::new() };
         apply_all(&mut tx, step.target(&[], &skips), step.generation, &step.events, &blocked).await?;
     }
     tx.commit().await?;
-    Ok(true)
+    Ok(Some(Stepped::Done { parked }))
 }

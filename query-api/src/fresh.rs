@@ -47,20 +47,23 @@ pub(crate) async fn fresh(app: &App, view: &str, of: &[Context], token: &Consist
         return Ok(fresh);
     }
     let deadline = Instant::now() + WAIT_MAX;
-    let mut in_time = true;
+    let (mut in_time, mut whole) = (true, true);
     for ((context, partition), place) in &wanted {
         let seen = match app.progress.wait(view, context, *partition, **place, deadline).await {
             Some(seen) => seen,
             None => poll(app, view, context, *partition, **place, deadline).await?,
         };
         match seen {
-            Seen::Reached => {}
+            Seen::Reached { whole: all } => whole &= all,
             Seen::OtherHistory => fresh.other_history = true,
-            Seen::Late => in_time = false,
+            Seen::Late => {
+                in_time = false;
+                break;
+            }
         }
-        if !in_time {
-            break;
-        }
+    }
+    if in_time && whole {
+        return Ok(fresh);
     }
     let positions = wanted.iter().map(|((context, _), (_, position))| (context.clone(), position.0));
     refuse_parked(app, view, positions.unzip()).await?;
@@ -92,7 +95,7 @@ async fn poll(
         .map_err(failed)?;
         match place {
             Some(at) if at.history != history.0 => return Ok(Seen::OtherHistory),
-            Some(at) if at.position >= position.0 => return Ok(Seen::Reached),
+            Some(at) if at.position >= position.0 => return Ok(Seen::Reached { whole: false }),
             Some(_) | None if Instant::now() >= deadline => return Ok(Seen::Late),
             Some(_) | None => sleep_until(deadline.min(Instant::now() + POLL_EVERY)).await,
         }

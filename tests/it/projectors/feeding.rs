@@ -140,7 +140,7 @@ async fn a_reader_who_waits_is_served_from_the_store_when_the_topic_is_silent() 
     let wanted = (envelope::History(history), envelope::Position(2));
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_millis(900);
     let seen = running.progress.wait("orders", "orders", topic.partition(2), wanted, deadline).await;
-    assert_eq!(seen, Some(platform::progress::Seen::Reached));
+    assert_eq!(seen, Some(platform::progress::Seen::Reached { whole: true }));
     running.stop().await;
 }
 
@@ -203,5 +203,26 @@ async fn a_projection_that_cannot_apply_an_event_does_not_hold_up_those_it_is_wr
     world.until_count("read.customer_orders", 4).await;
     world.until_count("read.orders", 4).await;
     assert_eq!(world.count("read.parked").await, 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_that_waits_for_a_lock_does_not_hold_up_those_it_is_written_with() {
+    let world = World::new().await;
+    let mut topic = Topic::new(&world);
+    let running = world.run_with(Some(topic.kafka()), None);
+    topic.store(vec![order(1)]).await;
+    topic.publish(1).await;
+    shows(&world, 1).await;
+    let mut held = world.views.begin().await.unwrap();
+    sqlx::query("lock table read.orders_v1 in exclusive mode").execute(&mut *held).await.unwrap();
+    for number in 2..=4 {
+        topic.store(vec![order(number)]).await;
+        topic.publish(usize::try_from(number).unwrap()).await;
+        world.until_count("read.customer_orders", i64::try_from(number).unwrap()).await;
+    }
+    assert_eq!(world.count("read.orders").await, 1);
+    held.rollback().await.unwrap();
+    shows(&world, 4).await;
     running.stop().await;
 }
