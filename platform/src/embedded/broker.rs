@@ -2,6 +2,7 @@
 
 mod logs;
 mod memory;
+mod quiet;
 
 use std::io;
 use std::net::SocketAddr;

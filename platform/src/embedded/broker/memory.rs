@@ -4,7 +4,7 @@
 //! inside it, takes records for topics that are gone, and breaks off the connection of who deletes records. The relay's
 //! look at its log rests on all four.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +32,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::logs::{Logs, Start};
+use super::quiet::Quiet;
 
 /// One storage for all connections.
 #[derive(Clone, Debug)]
@@ -42,16 +43,13 @@ pub(super) struct Memory {
     /// Told of every write.
     written: watch::Sender<()>,
     /// Of this connection.
-    quiet: Arc<Mutex<Quiet>>,
+    reading: Arc<Mutex<Reading>>,
 }
 
-/// Where a connection asked for records and there were none, since it last was given some or waited. Which ones and not
-/// how many: clients ask for their partitions in another order each time.
+/// How one connection reads.
 #[derive(Debug)]
-struct Quiet {
-    empty: HashSet<Topition>,
-    /// It was given some in this round, which are on their way only when it has been answered for every partition.
-    given: bool,
+struct Reading {
+    quiet: Quiet,
     written: watch::Receiver<()>,
     wait_max: Duration,
 }
@@ -64,28 +62,22 @@ const QUIET_WAIT_MAX: Duration = Duration::from_millis(20);
 impl Memory {
     pub(super) fn new(inner: StorageContainer) -> Self {
         let (written, of_nobody) = watch::channel(());
-        let quiet = Quiet { empty: HashSet::new(), given: false, written: of_nobody, wait_max: QUIET_WAIT_MAX };
-        Self { inner, logs: Arc::default(), written, quiet: Arc::new(Mutex::new(quiet)) }
+        let reading = Arc::new(Mutex::new(Reading::of(of_nobody)));
+        Self { inner, logs: Arc::default(), written, reading }
     }
 
     /// The same storage for one more connection.
     pub(super) fn connected(&self) -> Self {
-        let quiet =
-            Quiet { empty: HashSet::new(), given: false, written: self.written.subscribe(), wait_max: QUIET_WAIT_MAX };
-        Self { quiet: Arc::new(Mutex::new(quiet)), ..self.clone() }
+        Self { reading: Arc::new(Mutex::new(Reading::of(self.written.subscribe()))), ..self.clone() }
     }
 
     /// Nothing was there. The broker around this would sleep for the whole of `fetch.wait.max.ms` whatever comes; a
     /// consumer that asks with a short one waits here instead, and is answered when something is written.
-    async fn rest(&self, partition: &Topition, quiet: &mut Quiet) {
-        quiet.empty.insert(partition.clone());
-        if quiet.empty.len() >= self.logs.read().await.partitions() {
-            quiet.empty.clear();
-            if std::mem::take(&mut quiet.given) {
-                return;
-            }
+    async fn rest(&self, partition: &Topition, reading: &mut Reading) {
+        let partitions = self.logs.read().await.partitions();
+        if reading.quiet.found_nothing(partition, partitions) {
             // Whether it was written or the time is over: the consumer asks again.
-            let _either = tokio::time::timeout(quiet.wait_max, quiet.written.changed()).await;
+            let _either = tokio::time::timeout(reading.wait_max, reading.written.changed()).await;
         }
     }
 
@@ -135,6 +127,12 @@ impl Memory {
             Some(begins) => answer.low_watermark(begins),
             None => answer.error_code(ErrorCode::UnknownTopicOrPartition.into()),
         })
+    }
+}
+
+impl Reading {
+    fn of(written: watch::Receiver<()>) -> Self {
+        Self { quiet: Quiet::default(), written, wait_max: QUIET_WAIT_MAX }
     }
 }
 
@@ -199,19 +197,19 @@ impl Storage for Memory {
         max_bytes: u32,
         isolation: IsolationLevel,
     ) -> Result<Vec<deflated::Batch>> {
-        let mut quiet = self.quiet.lock().await;
-        if quiet.empty.is_empty() {
+        let mut reading = self.reading.lock().await;
+        if reading.quiet.begins() {
             // Before the log is looked at, so that no write is missed between the look and the wait.
-            quiet.written.mark_unchanged();
+            reading.written.mark_unchanged();
         }
         let mut start = self.start(partition, offset, max_bytes).await;
         if start.is_at_the_end() {
-            self.rest(partition, &mut quiet).await;
+            self.rest(partition, &mut reading).await;
             start = self.start(partition, offset, max_bytes).await;
-        } else {
-            quiet.empty.clear();
         }
-        quiet.given |= !start.is_at_the_end();
+        if !start.is_at_the_end() {
+            reading.quiet.found();
+        }
         match start {
             Start::Ready(batches) => Ok(batches),
             Start::At(offset) => self.inner.fetch(partition, offset, min_bytes, max_bytes, isolation).await,

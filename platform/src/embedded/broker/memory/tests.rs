@@ -31,7 +31,7 @@ async fn fetch(memory: &Memory, partition: i32, offset: i64) -> usize {
 /// One that waits for so long that no test sees the end of it.
 async fn patient(memory: &Memory) -> Memory {
     let consumer = memory.connected();
-    consumer.quiet.lock().await.wait_max = Duration::from_secs(3600);
+    consumer.reading.lock().await.wait_max = Duration::from_secs(3600);
     consumer
 }
 
