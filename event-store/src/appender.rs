@@ -58,8 +58,11 @@ const TICK: Duration = Duration::from_millis(250);
 const LEDGER_HOURS: i32 = 48;
 /// How often old answers are deleted.
 const LEDGER_SWEEP: Duration = Duration::from_secs(600);
+/// How long Postgres may leave a batch unanswered before operators are told.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-type Write = BoxFuture<'static, (PgConnection, Result<Option<Found>, StoreError>)>;
+/// The connection comes back if it is still of use.
+type Write = BoxFuture<'static, (Option<PgConnection>, Result<Option<Found>, StoreError>)>;
 
 pub(crate) struct Appender {
     config: StoreConfig,
@@ -110,23 +113,25 @@ impl Appender {
     /// Ends when every handle is gone and everything asked is answered.
     async fn run(mut self) {
         let mut writing: OptionFuture<Write> = None.into();
-        let mut writes = false;
+        let mut writes: Option<Instant> = None;
         let mut loading: OptionFuture<BoxFuture<'static, Result<LoadedStreams, StoreError>>> = None.into();
         let mut loads = false;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut open = true;
         while open || !self.batcher.is_idle() {
-            if !writes && let Some(write) = self.next_write() {
-                (writing, writes) = (Some(write).into(), true);
+            if writes.is_none()
+                && let Some(write) = self.next_write()
+            {
+                (writing, writes) = (Some(write).into(), Some(Instant::now()));
             }
             if !loads && let Some(load) = self.next_load() {
                 (loading, loads) = (Some(load).into(), true);
             }
             tokio::select! {
-                Some((connection, result)) = &mut writing, if writes => {
-                    (writing, writes) = (None.into(), false);
-                    self.connection = Some(connection);
+                Some((connection, result)) = &mut writing, if writes.is_some() => {
+                    (writing, writes) = (None.into(), None);
+                    self.connection = connection;
                     self.after_write(result).await;
                 }
                 Some(result) = &mut loading, if loads => {
@@ -137,7 +142,10 @@ impl Appender {
                     Some(submission) => self.arrive(submission),
                     None => open = false,
                 },
-                _ = tick.tick() => if !writes { self.tick().await },
+                _ = tick.tick() => match writes {
+                    None => self.tick().await,
+                    Some(since) => self.wait_for_write(since),
+                },
             }
         }
         if let Some(connection) = self.connection.take() {
@@ -152,10 +160,11 @@ impl Appender {
         let mut connection = self.connection.take()?;
         let lock_key = self.config.lock_key();
         metrics::histogram!("event_store_batch_events").record(rows.events.len() as f64);
+        let wait_max = self.config.answer_wait_max();
         let write = async move {
-            let result = sql::append(&mut connection, lock_key, &base, &rows).await;
+            let result = answered(wait_max, sql::append(&mut connection, lock_key, &base, &rows)).await;
             drop(rows);
-            (connection, result)
+            (result.is_ok().then_some(connection), result)
         };
         Some(write.boxed())
     }
@@ -165,10 +174,15 @@ impl Appender {
         if wanted.is_empty() {
             return None;
         }
-        let pool = self.pool.clone();
+        let (pool, wait_max) = (self.pool.clone(), self.config.answer_wait_max());
         let load = async move {
             let mut connection = pool.acquire().await?;
-            loading::load_all(&mut connection, &wanted).await
+            let loaded = answered(wait_max, loading::load_all(&mut connection, &wanted)).await;
+            if matches!(loaded, Err(StoreError::Unavailable(_))) {
+                // The pool would wait for it to come to rest.
+                drop(connection.detach());
+            }
+            loaded
         };
         Some(load.boxed())
     }
@@ -177,6 +191,7 @@ impl Appender {
         let now = self.clock.now();
         match result {
             Ok(Some(mut found)) => {
+                self.serves();
                 let rows = self.batcher.written(&mut found, now);
                 self.publish(rows);
             }
@@ -187,7 +202,6 @@ impl Appender {
             Err(error) => {
                 tracing::warn!(context = self.config.context, %error, "A batch failed; settling it under the lock");
                 // Whatever the connection's transaction still does, the lock is free only when it is over.
-                self.connection = None;
                 self.settle().await;
             }
         }
@@ -223,6 +237,30 @@ impl Appender {
         }
     }
 
+    /// A batch is on its way: what waits behind it may be late, and if it takes long, operators want to know.
+    fn wait_for_write(&mut self, since: Instant) {
+        self.batcher.expire(Instant::now(), self.clock.now());
+        if since.elapsed() > PATIENCE {
+            self.is_away(format!("it has not answered a batch for {} s", since.elapsed().as_secs()));
+        }
+    }
+
+    fn is_away(&self, why: String) {
+        let before = self.state.send_replace(AppenderState::Away(why.clone()));
+        if before == AppenderState::Serving {
+            tracing::warn!(context = self.config.context, why, "Commands have to wait for Postgres");
+        }
+    }
+
+    fn serves(&self) {
+        let changed = self
+            .state
+            .send_if_modified(|state| std::mem::replace(state, AppenderState::Serving) != AppenderState::Serving);
+        if changed {
+            tracing::info!(context = self.config.context, "Postgres is back; commands are decided again");
+        }
+    }
+
     /// Follows other processes while there is nothing to do, and answers what waited too long.
     async fn tick(&mut self) {
         self.batcher.expire(Instant::now(), self.clock.now());
@@ -240,7 +278,8 @@ impl Appender {
 
     async fn follow(&mut self) -> bool {
         let Some(connection) = &mut self.connection else { return false };
-        match sql::events_after(connection, self.batcher.known(), slow::TAIL_PAGE_EVENTS.into()).await {
+        let tail = sql::events_after(connection, self.batcher.known(), slow::TAIL_PAGE_EVENTS.into());
+        match answered(self.config.answer_wait_max(), tail).await {
             Ok(events) if events.is_empty() => true,
             Ok(events) => {
                 self.batcher.tail(events);
@@ -278,7 +317,15 @@ pub(crate) async fn load_one(
     loaded.map(|loaded| (loaded.sequence, loaded.state))
 }
 
-/// A connection for appending: it is never cancelled and has no statement timeout.
+/// A connection for appending: Postgres neither cancels its statements nor ends them after a time.
 async fn connect(config: &StoreConfig) -> Result<PgConnection, StoreError> {
-    Ok(config.connect_options("appender")?.connect().await?)
+    let options = config.connect_options("appender")?;
+    answered(config.answer_wait_max(), async { Ok(options.connect().await?) }).await
+}
+
+/// What Postgres answers, or that it does not: a network that swallows what is sent breaks no connection. Then the
+/// connection is to be dropped, and what was sent over it may still be done, as over every connection that is lost.
+async fn answered<T>(wait_max: Duration, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let silent = || StoreError::Unavailable(format!("no answer within {} s", wait_max.as_secs()));
+    tokio::time::timeout(wait_max, asked).await.unwrap_or_else(|_| Err(silent()))
 }

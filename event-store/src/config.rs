@@ -51,6 +51,12 @@ impl StoreConfig {
         format!("es_{}", self.context)
     }
 
+    /// How long Postgres may leave the appender unanswered before its connection counts as lost: when nobody waits any
+    /// more, and longer than a transaction under the lock may take.
+    pub(crate) fn answer_wait_max(&self) -> Duration {
+        self.command_timeout * 2
+    }
+
     /// The key of the advisory lock under which this store is appended to.
     pub(crate) fn lock_key(&self) -> i64 {
         self.key_of("append to")

@@ -30,8 +30,11 @@ struct Inner {
     history: History,
     pool: PgPool,
     publishing: Publishing,
-    appender: OnceCell<(mpsc::Sender<Submission>, watch::Receiver<AppenderState>)>,
+    appender: OnceCell<Handles>,
 }
+
+/// Where commands are handed in, and how the appender fares.
+type Handles = (mpsc::Sender<Submission>, watch::Receiver<AppenderState>);
 
 impl Store {
     /// Makes or brings up to date the schema of a store. Several processes may do so at once.
@@ -124,28 +127,26 @@ impl Store {
         Transact::new(self.clone())
     }
 
-    /// How the appender of this process fares; `None` before the first command.
-    #[must_use]
-    pub fn appender_state(&self) -> Option<AppenderState> {
-        self.0.appender.get().map(|(_, state)| state.borrow().clone())
-    }
-
-    /// Starts the appender before the first command needs it.
+    /// Starts the appender of this process, unless a command did, and answers how it fares from then on.
     ///
     /// # Errors
-    /// If Postgres is away.
-    pub async fn start_appender(&self) -> Result<(), StoreError> {
-        self.appender().await.map(drop)
+    /// If Postgres is away or the store lost events since it was opened.
+    pub async fn start_appender(&self) -> Result<watch::Receiver<AppenderState>, StoreError> {
+        self.started().await.map(|(_, state)| state.clone())
     }
 
     pub(crate) async fn appender(&self) -> Result<&mpsc::Sender<Submission>, StoreError> {
+        self.started().await.map(|(sender, _)| sender)
+    }
+
+    async fn started(&self) -> Result<&Handles, StoreError> {
         let Inner { config, history, pool, publishing, appender, .. } = &*self.0;
         let start = || {
             // Shown from the start: a counter that appears with its first count has no rate then.
             metrics::counter!("event_store_batches_behind_total").increment(0);
             Appender::start(config.clone(), *history, pool.clone(), publishing.clone())
         };
-        appender.get_or_try_init(start).await.map(|(sender, _)| sender)
+        appender.get_or_try_init(start).await
     }
 
     pub(crate) fn command_timeout(&self) -> Duration {

@@ -7,6 +7,7 @@ mod background;
 mod broker;
 mod database;
 mod program;
+mod proxy;
 mod server;
 mod until;
 
@@ -14,4 +15,5 @@ pub use app::{Answer, TestApp, World, master_key};
 pub use broker::{TestBroker, broker};
 pub use database::{TestDatabase, database, empty_database};
 pub use program::{Finished, Program, data};
+pub use proxy::Proxy;
 pub use until::{ETA_MAX, until};

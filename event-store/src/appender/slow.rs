@@ -11,7 +11,7 @@ use sqlx::{Executor as _, PgConnection};
 
 use super::batch::Tip;
 use super::settlement::{Bounds, Learned, Next, Pause, Settlement, Statement};
-use super::{Appender, AppenderState, Rejection, StoreClock, loading, sql};
+use super::{Appender, AppenderState, Rejection, StoreClock, answered, loading, sql};
 use crate::StoreError;
 
 /// How many events of other processes are read at once.
@@ -37,22 +37,21 @@ impl Appender {
             };
             next = settlement.next(learned, &mut self.batcher, self.clock.now(), Instant::now());
         }
-        if self.state.send_replace(AppenderState::Serving) != AppenderState::Serving {
-            tracing::info!(context = self.config.context, "Postgres is back; commands are decided again");
-        }
+        self.serves();
     }
 
     async fn reconnect(&mut self, known: &Tip) -> Result<Learned, StoreError> {
         self.connection = None;
+        let wait_max = self.config.answer_wait_max();
         let mut connection = super::connect(&self.config).await?;
-        if !sql::still_holds(&mut connection, self.history, known).await? {
+        if !answered(wait_max, sql::still_holds(&mut connection, self.history, known)).await? {
             return Err(StoreError::HistoryLost {
                 context: self.config.context.clone(),
                 history: self.history,
                 position: known.position,
             });
         }
-        self.clock = StoreClock::read(&mut connection).await?;
+        self.clock = answered(wait_max, StoreClock::read(&mut connection)).await?;
         self.connection = Some(connection);
         Ok(Learned::Connected)
     }
@@ -60,16 +59,16 @@ impl Appender {
     /// The connection on which something failed is dropped, and with it whatever it has not committed.
     async fn perform(&mut self, statement: Statement) -> Result<Learned, StoreError> {
         let mut connection = self.connection.take().ok_or(StoreError::Closed)?;
-        let learned = execute(&mut connection, statement, self.config.lock_key()).await?;
+        let learned =
+            answered(self.config.answer_wait_max(), execute(&mut connection, statement, self.config.lock_key()))
+                .await?;
         self.connection = Some(connection);
         Ok(learned)
     }
 
     async fn wait(&mut self, Pause { back_off, error, refusing }: Pause) -> Learned {
         if refusing {
-            if self.state.send_replace(AppenderState::Away(error.to_string())) == AppenderState::Serving {
-                tracing::warn!(context = self.config.context, %error, "Commands are refused until Postgres is back");
-            }
+            self.is_away(error.to_string());
             while let Ok(submission) = self.incoming.try_recv() {
                 submission.answer(Err(Rejection::Unavailable { sent: false }));
             }

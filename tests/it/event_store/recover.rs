@@ -20,8 +20,8 @@ async fn lose_after(fixture: &Fixture, auditor: &PgPool, position: i64) {
     let _ = sqlx::query(KILL_OTHERS).execute(auditor).await;
     let jars = fixture.store.commands::<Jar>((), vec![]);
     jars.execute("jar 9", drop_coin(), ask()).await.expect_err("the store is not what it was");
-    let state = fixture.store.appender_state();
-    assert!(matches!(state, Some(AppenderState::HistoryLost(_))), "{state:?}");
+    let state = fixture.store.start_appender().await.expect("it was started").borrow().clone();
+    assert!(matches!(state, AppenderState::HistoryLost(_)), "{state:?}");
 }
 
 #[tokio::test]
