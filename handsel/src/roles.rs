@@ -1,6 +1,7 @@
 //! Composes roles into a process. `up` is all of them, a role alone is one: the code is the same.
 
 mod api;
+mod appender;
 mod projector;
 mod relay;
 mod sockets;
@@ -123,6 +124,9 @@ pub async fn start(
     // Who hands over subscribes before anything is appended.
     if plan.has(Role::Relay) {
         relay::start(&process, &mut parts)?;
+    }
+    if plan.has(Role::CommandApi) {
+        appender::start(&process, &mut parts);
     }
     if plan.has(Role::Projector) {
         projector::start(&process, &mut parts)?;
