@@ -1,7 +1,8 @@
 //! Events and states of one aggregate type as the store writes them.
 //!
 //! The payload is what serde's external tagging puts inside the variant's name (`{"Opened":{"by":1}}` → `{"by":1}`),
-//! because the name stands in a column of its own; events tagged otherwise are stored whole.
+//! because the name stands in a column of its own; a variant without fields is stored as `{}`, and events that are
+//! tagged otherwise are stored whole.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -78,7 +79,12 @@ impl<A: Aggregate> Codec<A> {
             .and_then(|rest| rest.strip_prefix("\":"))
             .and_then(|rest| rest.strip_suffix('}'))
             .map(str::to_owned);
-        let payload = inner.unwrap_or(whole);
+        let has_no_fields = || whole.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(&event_type);
+        let payload = match inner {
+            Some(fields) => fields,
+            None if has_no_fields() => "{}".to_owned(),
+            None => whole,
+        };
         Ok(NewEvent { event_id: Uuid::now_v7(), event_type, event_version: event.event_version(), payload })
     }
 
@@ -86,8 +92,7 @@ impl<A: Aggregate> Codec<A> {
         if self.upcasters.iter().any(|up| up.can_upcast(&event.event_type, &event.event_version)) {
             return self.upcast(event);
         }
-        let tagged = format!("{{\"{}\":{}}}", event.event_type, event.payload);
-        serde_json::from_str(&tagged)
+        envelope::tagged::read_str(&event.event_type, &event.payload)
             .or_else(|tagged| serde_json::from_str(&event.payload).map_err(|_| tagged))
             .map_err(|error| event.unreadable(error))
     }
@@ -105,9 +110,7 @@ impl<A: Aggregate> Codec<A> {
         let newest = self.upcasters.iter().fold(first, |event, up| {
             if up.can_upcast(&event.event_type, &event.event_version) { up.upcast(event) } else { event }
         });
-        let mut tagged = serde_json::Map::new();
-        tagged.insert(newest.event_type, newest.payload.clone());
-        serde_json::from_value(Value::Object(tagged))
+        envelope::tagged::read(&newest.event_type, newest.payload.clone())
             .or_else(|tagged| serde_json::from_value(newest.payload).map_err(|_| tagged))
             .map_err(|error| event.unreadable(error))
     }

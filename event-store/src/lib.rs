@@ -27,6 +27,7 @@ pub mod copy_in;
 mod cqrs;
 mod error;
 mod filling;
+mod grants;
 pub mod keys;
 mod reader;
 pub mod recover;

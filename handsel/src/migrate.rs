@@ -33,6 +33,19 @@ pub async fn databases(urls: &Urls) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets a role serve the event stores without owning them.
+///
+/// # Errors
+/// If there is no such role, or a database is away or refuses.
+pub async fn grant(urls: &Urls, role: &str) -> anyhow::Result<()> {
+    for context in Context::ALL {
+        Store::grant_service(&store_config(urls, context), role)
+            .await
+            .with_context(|| format!("granting `{role}` the use of the store `{context}`"))?;
+    }
+    Ok(())
+}
+
 /// Declares the topics, if there is a Kafka. Returns what had to be done.
 ///
 /// # Errors

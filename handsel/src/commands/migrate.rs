@@ -11,6 +11,11 @@ use crate::{migrate, output};
 /// Makes or updates every schema, and the topics if there is a Kafka. Doing it again changes nothing.
 #[derive(Args, Debug)]
 pub struct Migrate {
+    /// Grant this role what the event stores in service need, and nothing more: it may append events and change none.
+    /// Command APIs and relays can connect as this role; migrating stays with the role of the URL.
+    #[arg(long, value_name = "ROLE")]
+    grant: Option<String>,
+
     #[command(flatten)]
     settings: Settings,
 }
@@ -24,6 +29,9 @@ impl Migrate {
         let (instance, servers) = Instance::attach(self.settings).await?;
         let migrated = async {
             migrate::databases(&instance.urls).await?;
+            if let Some(role) = &self.grant {
+                migrate::grant(&instance.urls, role).await?;
+            }
             migrate::topics(&instance).await
         };
         let plan = migrated.await;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub(super) enum JarEvent {
     CoinDropped { coins: i64, note: String },
     JarSealed { by: String },
+    JarShaken,
 }
 
 impl DomainEvent for JarEvent {
@@ -15,6 +16,7 @@ impl DomainEvent for JarEvent {
         match self {
             Self::CoinDropped { .. } => "CoinDropped".to_owned(),
             Self::JarSealed { .. } => "JarSealed".to_owned(),
+            Self::JarShaken => "JarShaken".to_owned(),
         }
     }
 
@@ -29,8 +31,12 @@ pub(super) enum JarCommand {
     Drop { coins: i64, note: String },
     /// Nothing to do if it is sealed already.
     Seal { by: String },
+    /// Adds an event without fields.
+    Shake,
     /// Only looks.
     Count,
+    /// A rule with a mistake in it.
+    Break,
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -58,7 +64,9 @@ impl Aggregate for Jar {
             JarCommand::Drop { coins, note } => JarEvent::CoinDropped { coins, note },
             JarCommand::Seal { .. } if self.sealed => return Ok(()),
             JarCommand::Seal { by } => JarEvent::JarSealed { by },
+            JarCommand::Shake => JarEvent::JarShaken,
             JarCommand::Count => return Ok(()),
+            JarCommand::Break => panic!("the jar broke"),
         };
         sink.write(event, self).await;
         Ok(())
@@ -68,6 +76,7 @@ impl Aggregate for Jar {
         match event {
             JarEvent::CoinDropped { coins, .. } => self.coins += coins,
             JarEvent::JarSealed { .. } => self.sealed = true,
+            JarEvent::JarShaken => {}
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What is stored is what was decided: chain, snapshots, reading in bulk, refusal of change.
 
 use envelope::Position;
-use event_store::StoreError;
-use sqlx::Row as _;
+use event_store::{Store, StoreConfig, StoreError};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgPool, Row as _};
 
-use super::jar::{Jar, drop_coin};
-use super::{Fixture, ask, key, verified};
+use super::jar::{Jar, JarCommand, drop_coin};
+use super::{Fixture, ask, config, key, verified};
 use tests::{ETA_MAX, until};
 
 async fn with_events(count: i64) -> Fixture {
@@ -100,10 +101,67 @@ async fn snapshots_are_a_cache_and_never_the_truth() {
     let set = |sql: &'static str| sqlx::raw_sql(sql).execute(&auditor);
     set("update snapshots set state = '{\"coins\":1030,\"sealed\":false}'").await.expect("it is only a cache");
     assert_eq!(jars.load("a").await.expect("it loads").1.coins, 1_035);
+    set("update snapshots set state = '{\"torn\":true}'").await.expect("it is only a cache");
+    assert_eq!(jars.load("a").await.expect("its events are read instead").1.coins, 35);
     let reshaped = fixture.store.commands::<Jar>((), vec![]).with_snapshots(10, "jar 2");
     assert_eq!(reshaped.load("a").await.expect("it loads").1.coins, 35);
     set("update snapshots set event_id = gen_random_uuid()").await.expect("it is only a cache");
     assert_eq!(jars.load("a").await.expect("it loads").1.coins, 35);
+}
+
+#[tokio::test]
+async fn an_event_without_fields_has_an_empty_payload() {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    jars.execute("a", JarCommand::Shake, ask()).await.expect("it is accepted");
+    jars.execute("a", drop_coin(), ask()).await.expect("it is accepted");
+    let payload = sqlx::query_scalar("select payload::text from events where position = 1");
+    let payload: String = payload.fetch_one(&fixture.auditor().await).await.expect("it answers");
+    assert_eq!(payload, "{}");
+    let (version, jar) = fixture.another().await.commands::<Jar>((), vec![]).load("a").await.expect("it loads");
+    assert_eq!((version, jar.coins), (2, 1));
+}
+
+#[tokio::test]
+async fn the_role_that_appends_can_change_no_event() {
+    let fixture = Fixture::new().await;
+    let auditor = fixture.auditor().await;
+    let role = fixture.database.name().replace("handsel_test", "service");
+    let create = format!("create role \"{role}\" login password 'swordfish'");
+    sqlx::raw_sql(&create).execute(&auditor).await.expect("nobody has this name");
+    Store::grant_service(&config(&fixture.database), &role).await.expect("the owner may");
+    let owner: PgConnectOptions = fixture.database.url().parse().expect("it is a URL");
+    let service = owner.username(&role).password("swordfish");
+    let store = Store::open(StoreConfig::new("jars", service.to_url_lossy())).await.expect("it may look");
+    let jars = store.commands::<Jar>((), vec![]).with_snapshots(2, "jar 1");
+    for n in 0..4 {
+        jars.execute("a", drop_coin(), ask().with_key(key(&format!("drop {n}"), 1))).await.expect("it may append");
+    }
+    tests::until("it keeps snapshots", tests::ETA_MAX, || async {
+        let kept: i64 =
+            sqlx::query_scalar("select max(sequence) from snapshots").fetch_one(&auditor).await.unwrap_or(0);
+        kept == 4
+    })
+    .await;
+    assert_eq!(store.reader().after(Position::ZERO, 10).await.expect("it may read").len(), 4);
+    let pool = PgPool::connect_with(service.options([("search_path", "es_jars")])).await.expect("it may connect");
+    for change in [
+        "update events set payload = '{}'",
+        "delete from events",
+        "truncate events",
+        "alter table events disable trigger all",
+        "drop table events",
+        "create table mine ()",
+        "update store set history = gen_random_uuid()",
+    ] {
+        let refused = sqlx::raw_sql(change).execute(&pool).await.expect_err(change);
+        let code = refused.as_database_error().and_then(|refused| refused.code().map(Into::into));
+        assert_eq!(code, Some("42501".to_owned()), "{change}: {refused}");
+    }
+    pool.close().await;
+    let drop = format!("drop owned by \"{role}\"; drop role \"{role}\"");
+    sqlx::raw_sql(&drop).execute(&auditor).await.expect("it owns nothing");
+    verified(&fixture.store).await;
 }
 
 /// A known key is a matter of the one round trip; it must not send the batch into the slow path.
