@@ -30,6 +30,7 @@ mod state;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -106,10 +107,21 @@ impl Relay {
 /// When the broker is away or refuses.
 pub async fn empty_topic(kafka: &ClientConfig, topic: &str, partitions: i32) -> anyhow::Result<()> {
     let log = log::Log::new(kafka, topic);
-    let ends = log.ends(usize::try_from(partitions)?).await?;
+    let ends = match log.ends(usize::try_from(partitions)?).await {
+        Ok(ends) => ends,
+        // There is nothing to empty in a topic that was deleted.
+        Err(log::LogError::Kafka(error)) if is_unknown(&error) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
     let filled: Vec<_> = ends.into_iter().enumerate().filter(|(_, end)| *end > 0).collect();
     if !filled.is_empty() {
         log.empty(&filled).await?;
     }
     Ok(())
+}
+
+fn is_unknown(error: &KafkaError) -> bool {
+    let unknown =
+        [RDKafkaErrorCode::UnknownTopic, RDKafkaErrorCode::UnknownPartition, RDKafkaErrorCode::UnknownTopicOrPartition];
+    error.rdkafka_error_code().is_some_and(|code| unknown.contains(&code))
 }

@@ -65,6 +65,14 @@ impl Fixture {
         self.broker.client_config()
     }
 
+    /// Deletes what stands before an offset.
+    async fn cut_head(&self, partition: i32, before: i64) {
+        let mut cut = TopicPartitionList::new();
+        cut.add_partition_offset(&self.topic, partition, Offset::Offset(before)).expect("the offset is valid");
+        let admin: AdminClient<DefaultClientContext> = self.kafka().create().expect("the settings are valid");
+        admin.delete_records(&cut, &AdminOptions::new()).await.expect("the broker deletes them");
+    }
+
     /// Reads the topic as an outsider does, until it has so many events or time is up.
     fn read(&self, events: usize) -> BTreeMap<i32, Vec<i64>> {
         let mut config = self.kafka();
@@ -191,6 +199,21 @@ async fn a_topic_that_is_wiped_under_a_live_relay_is_filled_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_head_is_cut_off_under_a_live_relay_is_filled_again() {
+    let fixture = Fixture::new("beheaded").await;
+    fixture.append(300).await;
+    let relay = fixture.relay(&CancellationToken::new());
+    at_rest(&relay, 300).await;
+    fixture.cut_head(2, 5).await;
+    // It looks every ten seconds.
+    until("the topic is whole again", Duration::from_secs(60), async || {
+        tokio::task::block_in_place(|| fixture.read(300)).values().map(Vec::len).sum::<usize>() == 300
+    })
+    .await;
+    fixture.is_whole(300).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_whose_head_was_cut_off_is_filled_again_at_the_next_start() {
     let fixture = Fixture::new("cut").await;
     fixture.append(300).await;
@@ -199,10 +222,7 @@ async fn a_log_whose_head_was_cut_off_is_filled_again_at_the_next_start() {
     at_rest(&relay, 300).await;
     stop.cancel();
     relay.ended().await;
-    let mut cut = TopicPartitionList::new();
-    cut.add_partition_offset(&fixture.topic, 2, Offset::Offset(5)).expect("the offset is valid");
-    let admin: AdminClient<DefaultClientContext> = fixture.kafka().create().expect("the settings are valid");
-    admin.delete_records(&cut, &AdminOptions::new()).await.expect("the broker deletes them");
+    fixture.cut_head(2, 5).await;
     let relay = fixture.relay(&CancellationToken::new());
     at_rest(&relay, 300).await;
     fixture.is_whole(300).await;

@@ -32,11 +32,21 @@ pub(crate) struct Lane {
 
 /// The log of a partition lost records that were acknowledged. Kafka raises no error for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the log of partition {partition} was reset: offset {found} where more than {expected} was due")]
-pub(crate) struct LogReset {
-    pub(crate) partition: usize,
-    pub(crate) expected: i64,
-    pub(crate) found: i64,
+pub(crate) enum LogReset {
+    /// It was deleted, or its end was cut off.
+    #[error("the log of partition {partition} was reset: offset {found} where more than {expected} was due")]
+    Shrunk { partition: usize, expected: i64, found: i64 },
+    /// Its first records are gone.
+    #[error("the log of partition {partition} lost its head: it begins at offset {found} instead of {expected}")]
+    Beheaded { partition: usize, expected: i64, found: i64 },
+}
+
+/// Between which offsets the log of a partition was known to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Of the first record, if somebody has looked.
+    pub(crate) first: Option<i64>,
+    pub(crate) last: i64,
 }
 
 /// The progress of one leader's one producer.
@@ -126,9 +136,9 @@ impl Cursor {
         Ok(())
     }
 
-    /// The highest offset known of each partition, to be compared later with where its log ends.
-    pub(crate) fn last_offsets(&self) -> Vec<i64> {
-        self.partitions.iter().map(|lane| lane.last_offset).collect()
+    /// What is known of each partition's log, to be compared later with where it begins and ends.
+    pub(crate) fn known(&self) -> Vec<Known> {
+        self.partitions.iter().map(|lane| Known { first: lane.kept.first_offset, last: lane.last_offset }).collect()
     }
 
     /// Records given to the producer and not known to be in the log.
@@ -151,15 +161,18 @@ impl Cursor {
 impl Partition {
     fn grows(&self, partition: usize, found: i64) -> Result<(), LogReset> {
         let expected = self.last_offset;
-        if found > expected { Ok(()) } else { Err(LogReset { partition, expected, found }) }
+        if found > expected { Ok(()) } else { Err(LogReset::Shrunk { partition, expected, found }) }
     }
 }
 
-/// Compares where logs end (the offset that comes next) with offsets that were known before they were asked.
-pub(crate) fn ends_hold(last_offsets: &[i64], ends: &[i64]) -> Result<(), LogReset> {
-    for (partition, (expected, end)) in last_offsets.iter().zip(ends).enumerate() {
-        if end <= expected {
-            return Err(LogReset { partition, expected: *expected, found: end - 1 });
+/// Compares where logs begin and end (the offset that comes next) with what was known before they were asked.
+pub(crate) fn bounds_hold(known: &[Known], bounds: &[(i64, i64)]) -> Result<(), LogReset> {
+    for (partition, (known, (begin, end))) in known.iter().zip(bounds).enumerate() {
+        if *end <= known.last {
+            return Err(LogReset::Shrunk { partition, expected: known.last, found: end - 1 });
+        }
+        if let Some(expected) = known.first.filter(|first| begin > first) {
+            return Err(LogReset::Beheaded { partition, expected, found: *begin });
         }
     }
     Ok(())

@@ -86,6 +86,10 @@ impl<'a> Feed<'a> {
             page = async { self.page.as_mut().expect("checked by the guard").await }, if self.page.is_some() => {
                 self.page = None;
                 let page = page.unwrap_or(Err(StoreError::Closed))?;
+                if page.is_empty() {
+                    let (context, history) = (self.reader.context().to_string(), self.reader.history());
+                    return Err(StoreError::HistoryLost { context, history, position: self.head });
+                }
                 self.push(page.into());
             }
             batch = self.committed.recv(), if self.handed_over && room => match batch {

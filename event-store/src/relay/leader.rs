@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use envelope::{History, Position};
+use platform::postgres::answered;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -15,6 +16,8 @@ use crate::{StoreConfig, StoreError};
 
 /// How long the database may take to answer before this relay gives up its lead.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The newest event of each partition may be far from the end.
+const HEADS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection that may hold the lock.
 pub(crate) struct Candidate {
@@ -36,16 +39,17 @@ pub(crate) enum Dethroned {
     Rival,
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("Postgres did not answer in time")]
-    Silence(#[from] tokio::time::error::Elapsed),
 }
 
 impl Candidate {
     pub(crate) async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
-        // The server ends the session of a machine that vanished, else its lock would outlive it by hours.
-        let options = config.connect_options("relay")?.options([("tcp_user_timeout", "5000")]);
-        let mut db = PgConnection::connect_with(&options).await?;
-        sqlx::query("select 1 from relay").execute(&mut db).await?;
+        let options = config.connect_options("relay")?.options(platform::postgres::ENDS_WITH_ITS_CLIENT);
+        let connected = async {
+            let mut db = PgConnection::connect_with(&options).await?;
+            sqlx::query("select 1 from relay").execute(&mut db).await?;
+            Ok::<_, StoreError>(db)
+        };
+        let db = answered(ANSWER_TIMEOUT, connected).await?;
         Ok(Self {
             db,
             lock_key: config.relay_lock_key(),
@@ -56,39 +60,44 @@ impl Candidate {
     /// Tries and does not wait: a statement that waits would hold back the vacuum of the whole database.
     pub(crate) async fn stand(mut self) -> Result<Result<Leader, Self>, StoreError> {
         let lock = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(self.lock_key);
-        if !lock.fetch_one(&mut self.db).await? {
-            return Ok(Err(self));
+        let stood = async {
+            if !lock.fetch_one(&mut self.db).await? {
+                return Ok::<_, StoreError>(None);
+            }
+            row::begin_term(&mut self.db, self.partitions).await.map(Some)
+        };
+        match answered(ANSWER_TIMEOUT, stood).await? {
+            Some(row) => Ok(Ok(Leader { db: self.db, row })),
+            None => Ok(Err(self)),
         }
-        let row = row::begin_term(&mut self.db, self.partitions).await?;
-        Ok(Ok(Leader { db: self.db, row }))
     }
 }
 
 impl Leader {
     /// Writes the row as it is held here.
     pub(crate) async fn save(&mut self) -> Result<(), Dethroned> {
-        let mine = tokio::time::timeout(ANSWER_TIMEOUT, row::save(&mut self.db, &self.row)).await??;
+        let mine = answered(ANSWER_TIMEOUT, row::save(&mut self.db, &self.row)).await?;
         if mine { Ok(()) } else { Err(Dethroned::Rival) }
     }
 
     /// Asks whether the connection, and with it the lock, still stands.
     pub(crate) async fn assert(&mut self) -> Result<(), Dethroned> {
-        let mine = tokio::time::timeout(ANSWER_TIMEOUT, row::is_mine(&mut self.db, &self.row)).await??;
+        let mine = answered(ANSWER_TIMEOUT, row::is_mine(&mut self.db, &self.row)).await?;
         if mine { Ok(()) } else { Err(Dethroned::Rival) }
     }
 
     /// The history that the store has now.
     pub(crate) async fn history(&mut self) -> Result<History, StoreError> {
-        row::history_of_store(&mut self.db).await
+        answered(ANSWER_TIMEOUT, row::history_of_store(&mut self.db)).await
     }
 
     /// The event that the store has at a position.
     pub(crate) async fn event_at(&mut self, position: Position) -> Result<Option<Uuid>, StoreError> {
-        row::event_at(&mut self.db, position).await
+        answered(ANSWER_TIMEOUT, row::event_at(&mut self.db, position)).await
     }
 
     /// The newest event of each partition and the newest of all, read backwards from the head.
     pub(crate) async fn heads(&mut self) -> Result<(Position, Vec<Position>), StoreError> {
-        row::heads(&mut self.db, self.row.kept.len()).await
+        answered(HEADS_TIMEOUT, row::heads(&mut self.db, self.row.kept.len())).await
     }
 }

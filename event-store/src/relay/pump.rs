@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::DRAIN_TIMEOUT;
-use super::cursor::{Cursor, LogReset, ends_hold};
+use super::cursor::{Cursor, Known, LogReset, bounds_hold};
 use super::feed::Feed;
 use super::leader::{Dethroned, Leader};
 use super::log::Log;
@@ -42,7 +42,7 @@ impl Session<'_> {
         let mut feed = Feed::new(self.reader.clone(), self.committed, cursor.read());
         let mut reported = Vec::with_capacity(REPORTS_AT_ONCE);
         let mut heard_at = Instant::now();
-        let mut watch = log_watch(log.clone(), cursor.last_offsets());
+        let mut watch = log_watch(log.clone(), cursor.known());
         let mut save = tokio::time::interval(SAVE_INTERVAL);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asserted_at = Instant::now();
@@ -84,7 +84,7 @@ impl Session<'_> {
                     if let Err(reset) = held.unwrap_or(Ok(())) {
                         return reset.into();
                     }
-                    watch = log_watch(log.clone(), cursor.last_offsets());
+                    watch = log_watch(log.clone(), cursor.known());
                 }
                 fed = feed.wait(), if !more => {
                     if let Err(error) = fed {
@@ -197,12 +197,13 @@ pub(super) async fn drain(cursor: &mut Cursor, reports: &mut mpsc::UnboundedRece
     let _late = tokio::time::timeout(DRAIN_TIMEOUT, drained).await;
 }
 
-/// Looks once, after a while, whether the log still ends where it must; a broker that is away says nothing about it.
-fn log_watch(log: Log, last_offsets: Vec<i64>) -> tokio_util::task::AbortOnDropHandle<Result<(), LogReset>> {
+/// Looks once, after a while, whether the log still begins and ends where it must; a broker that is away says nothing
+/// about it.
+fn log_watch(log: Log, known: Vec<Known>) -> tokio_util::task::AbortOnDropHandle<Result<(), LogReset>> {
     tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
         tokio::time::sleep(WATCH_INTERVAL).await;
-        match log.ends(last_offsets.len()).await {
-            Ok(ends) => ends_hold(&last_offsets, &ends),
+        match log.bounds(known.len()).await {
+            Ok(bounds) => bounds_hold(&known, &bounds),
             Err(_) => Ok(()),
         }
     }))

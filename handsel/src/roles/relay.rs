@@ -48,6 +48,7 @@ async fn run(store: Store, config: RelayConfig, check: Check, alone: bool, shutd
             () = shutdown.begun() => break,
         }
     }
+    anyhow::ensure!(shutdown.has_begun(), "the relay of `{}` ended by itself; the log says why", store.context());
     relay.ended().await;
     Ok(())
 }

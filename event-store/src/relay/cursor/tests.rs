@@ -1,6 +1,6 @@
 use envelope::Position;
 
-use super::{Cursor, Kept, Lane, LogReset, ends_hold};
+use super::{Cursor, Kept, Known, Lane, LogReset, bounds_hold};
 
 mod world;
 
@@ -68,7 +68,7 @@ fn an_offset_that_does_not_grow_means_that_the_log_was_reset() {
     publish(&mut cursor, 0, 2);
     acknowledge(&mut cursor, 0, 1, 6);
     let reset = cursor.acknowledge(0, Position(2), Some(0));
-    assert_eq!(reset, Err(LogReset { partition: 0, expected: 6, found: 0 }));
+    assert_eq!(reset, Err(LogReset::Shrunk { partition: 0, expected: 6, found: 0 }));
     assert_eq!(cursor.checkpoint(), Position(1));
 }
 
@@ -82,6 +82,12 @@ fn a_record_whose_offset_is_not_told_counts_and_is_no_witness() {
 
 #[test]
 fn an_end_below_an_acknowledged_offset_means_that_the_log_was_reset() {
-    assert_eq!(ends_hold(&[4, -1], &[5, 0]), Ok(()));
-    assert_eq!(ends_hold(&[4, 3], &[5, 3]), Err(LogReset { partition: 1, expected: 3, found: 2 }));
+    let known = |first, last| Known { first, last };
+    assert_eq!(bounds_hold(&[known(Some(0), 4), known(None, -1)], &[(0, 5), (7, 8)]), Ok(()));
+    let shrunk = bounds_hold(&[known(Some(0), 4), known(Some(0), 3)], &[(0, 5), (0, 3)]);
+    assert_eq!(shrunk, Err(LogReset::Shrunk { partition: 1, expected: 3, found: 2 }));
+    // Records that could not be deleted may stand before it.
+    assert_eq!(bounds_hold(&[known(Some(3), 4)], &[(0, 5)]), Ok(()));
+    let beheaded = bounds_hold(&[known(Some(0), 4)], &[(2, 5)]);
+    assert_eq!(beheaded, Err(LogReset::Beheaded { partition: 0, expected: 0, found: 2 }));
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use uuid::Uuid;
 
-use super::super::{Cursor, Kept, ends_hold};
+use super::super::{Cursor, Kept, bounds_hold};
 use crate::relay::start::{Mark, Place, Seen, checkpoint, start};
 
 const PARTITIONS: usize = 2;
@@ -144,8 +144,8 @@ impl World {
     }
 
     fn watch(&mut self) {
-        let ends: Vec<_> = self.logs.iter().map(Log::end).collect();
-        if ends_hold(&self.leader.cursor.last_offsets(), &ends).is_err() {
+        let bounds: Vec<_> = self.logs.iter().map(|log| (log.low, log.end())).collect();
+        if bounds_hold(&self.leader.cursor.known(), &bounds).is_err() {
             self.again();
         }
     }
