@@ -8,8 +8,10 @@ mod batch;
 mod batcher;
 mod cache;
 mod clock;
+mod connection;
 mod deciding;
 pub(crate) mod decision;
+mod ledger;
 mod loading;
 mod novelty;
 mod publishing;
@@ -27,13 +29,15 @@ use std::time::{Duration, Instant};
 use envelope::History;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, OptionFuture};
-use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+use platform::postgres::{answered, lend};
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::{mpsc, watch};
 
 use self::batch::Found;
 pub(crate) use self::batch::{BatchRows, Tip};
 pub(crate) use self::batcher::{Batcher, Limits};
 use self::clock::StoreClock;
+use self::connection::connect;
 pub(crate) use self::deciding::EVENT_BYTES_MAX;
 pub(crate) use self::decision::{Rejection, Submission};
 use self::loading::LoadedStreams;
@@ -54,10 +58,10 @@ pub enum AppenderState {
 
 /// How often an idle appender looks for what other processes appended, and for late commands.
 const TICK: Duration = Duration::from_millis(250);
-/// Answers in the ledger live this long.
-const LEDGER_HOURS: i32 = 48;
-/// How often old answers are deleted.
-const LEDGER_SWEEP: Duration = Duration::from_secs(600);
+/// One reads aggregates, one deletes old answers.
+const LOADER_CONNECTIONS_MAX: u32 = 2;
+/// After a read of aggregates has failed.
+const LOAD_RETRY: Duration = Duration::from_millis(200);
 /// How long Postgres may leave a batch unanswered before operators are told.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -67,6 +71,7 @@ type Write = BoxFuture<'static, (Option<PgConnection>, Result<Option<Found>, Sto
 pub(crate) struct Appender {
     config: StoreConfig,
     history: History,
+    /// For reading aggregates: apart from the readers' pool, so that those who catch up do not hold up commands.
     pool: PgPool,
     connection: Option<PgConnection>,
     clock: StoreClock,
@@ -74,7 +79,9 @@ pub(crate) struct Appender {
     incoming: mpsc::Receiver<Submission>,
     publishing: Publishing,
     state: watch::Sender<AppenderState>,
-    swept: Instant,
+    ledger: ledger::Upkeep,
+    /// Not before: a read has failed.
+    load_at: Instant,
 }
 
 impl Appender {
@@ -82,15 +89,15 @@ impl Appender {
     pub(crate) async fn start(
         config: StoreConfig,
         history: History,
-        pool: PgPool,
         publishing: Publishing,
     ) -> Result<(mpsc::Sender<Submission>, watch::Receiver<AppenderState>), StoreError> {
         let (sender, incoming) = mpsc::channel(config.queue_commands_max);
         let (state, watched) = watch::channel(AppenderState::Serving);
+        let wait_max = config.answer_wait_max();
         let mut connection = connect(&config).await?;
-        let clock = StoreClock::read(&mut connection).await?;
-        let head = sql::newest(&mut connection).await?;
-        if !sql::still_holds(&mut connection, history, &head).await? {
+        let clock = answered(wait_max, StoreClock::read(&mut connection)).await?;
+        let head = answered(wait_max, sql::newest(&mut connection)).await?;
+        if !answered(wait_max, sql::still_holds(&mut connection, history, &head)).await? {
             // The store began another history after this process had opened it.
             return Err(StoreError::HistoryLost { context: config.context, history, position: head.position });
         }
@@ -103,9 +110,19 @@ impl Appender {
         };
         publishing.head(head.position);
         let batcher = Batcher::new(limits, head);
-        let connection = Some(connection);
-        let swept = Instant::now();
-        let task = Self { config, history, pool, connection, clock, batcher, incoming, publishing, state, swept };
+        let task = Self {
+            pool: config.pool("loader", LOADER_CONNECTIONS_MAX)?,
+            config,
+            history,
+            connection: Some(connection),
+            clock,
+            batcher,
+            incoming,
+            publishing,
+            state,
+            ledger: ledger::Upkeep::begin(),
+            load_at: Instant::now(),
+        };
         tokio::spawn(task.run());
         Ok((sender, watched))
     }
@@ -138,14 +155,17 @@ impl Appender {
                     (loading, loads) = (None.into(), false);
                     self.after_load(result);
                 }
-                submission = self.incoming.recv(), if open => match submission {
+                submission = self.incoming.recv(), if open && self.has_room() => match submission {
                     Some(submission) => self.arrive(submission),
                     None => open = false,
                 },
-                _ = tick.tick() => match writes {
-                    None => self.tick().await,
-                    Some(since) => self.wait_for_write(since),
-                },
+                _ = tick.tick() => {
+                    self.ledger.sweep(&self.pool, self.config.answer_wait_max());
+                    match writes {
+                        None => self.tick().await,
+                        Some(since) => self.wait_for_write(since),
+                    }
+                }
             }
         }
         if let Some(connection) = self.connection.take() {
@@ -164,25 +184,27 @@ impl Appender {
         let write = async move {
             let result = answered(wait_max, sql::append(&mut connection, lock_key, &base, &rows)).await;
             drop(rows);
-            (result.is_ok().then_some(connection), result)
+            // What Postgres refused is over, and the connection is in order.
+            let is_in_order = matches!(result, Ok(_) | Err(StoreError::Database(_)));
+            (is_in_order.then_some(connection), result)
         };
         Some(write.boxed())
     }
 
     fn next_load(&mut self) -> Option<BoxFuture<'static, Result<LoadedStreams, StoreError>>> {
+        if Instant::now() < self.load_at {
+            return None;
+        }
         let wanted = self.batcher.wanted();
         if wanted.is_empty() {
             return None;
         }
         let (pool, wait_max) = (self.pool.clone(), self.config.answer_wait_max());
         let load = async move {
-            let mut connection = pool.acquire().await?;
-            let loaded = answered(wait_max, loading::load_all(&mut connection, &wanted)).await;
-            if matches!(loaded, Err(StoreError::Unavailable(_))) {
-                // The pool would wait for it to come to rest.
-                drop(connection.detach());
-            }
-            loaded
+            let mut connection = lend(&pool).await?;
+            let loaded = answered(wait_max, loading::load_all(&mut connection, &wanted)).await?;
+            connection.give_back();
+            Ok(loaded)
         };
         Some(load.boxed())
     }
@@ -213,6 +235,7 @@ impl Appender {
             Err(error) => {
                 tracing::warn!(context = self.config.context, %error, "Aggregates could not be read; trying again");
                 self.batcher.not_loaded();
+                self.load_at = Instant::now() + LOAD_RETRY;
                 self.batcher.expire(Instant::now(), self.clock.now());
             }
         }
@@ -222,11 +245,16 @@ impl Appender {
     fn arrive(&mut self, submission: Submission) {
         let now = self.clock.now();
         self.batcher.arrive(submission, now);
-        while self.batcher.waiting() < self.config.queue_commands_max
+        while self.has_room()
             && let Ok(submission) = self.incoming.try_recv()
         {
             self.batcher.arrive(submission, now);
         }
+    }
+
+    /// While there is none, commands wait in the channel, and when that is full too they are refused as overload.
+    fn has_room(&self) -> bool {
+        self.batcher.waiting() < self.config.queue_commands_max
     }
 
     fn publish(&self, rows: Option<Arc<BatchRows>>) {
@@ -270,10 +298,6 @@ impl Appender {
         if !self.follow().await {
             self.settle().await;
         }
-        if self.swept.elapsed() > LEDGER_SWEEP {
-            self.swept = Instant::now();
-            self.sweep_ledger();
-        }
     }
 
     async fn follow(&mut self) -> bool {
@@ -292,19 +316,6 @@ impl Appender {
             }
         }
     }
-
-    fn sweep_ledger(&self) {
-        let pool = self.pool.clone();
-        tokio::spawn(async move {
-            let deleted = sqlx::query("delete from commands where recorded_at < now() - make_interval(hours => $1)")
-                .bind(LEDGER_HOURS)
-                .execute(&pool)
-                .await;
-            if let Err(error) = deleted {
-                tracing::warn!(%error, "Old answers could not be deleted from the ledger; trying again later");
-            }
-        });
-    }
 }
 
 /// Reads one aggregate apart from the appender's cache.
@@ -315,17 +326,4 @@ pub(crate) async fn load_one(
     let streams = loading::load(connection, std::slice::from_ref(stream)).await?;
     let (_, loaded) = streams.into_iter().next().ok_or(StoreError::Closed)?;
     loaded.map(|loaded| (loaded.sequence, loaded.state))
-}
-
-/// A connection for appending: Postgres neither cancels its statements nor ends them after a time.
-async fn connect(config: &StoreConfig) -> Result<PgConnection, StoreError> {
-    let options = config.connect_options("appender")?;
-    answered(config.answer_wait_max(), async { Ok(options.connect().await?) }).await
-}
-
-/// What Postgres answers, or that it does not: a network that swallows what is sent breaks no connection. Then the
-/// connection is to be dropped, and what was sent over it may still be done, as over every connection that is lost.
-async fn answered<T>(wait_max: Duration, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let silent = || StoreError::Unavailable(format!("no answer within {} s", wait_max.as_secs()));
-    tokio::time::timeout(wait_max, asked).await.unwrap_or_else(|_| Err(silent()))
 }

@@ -7,6 +7,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::persist::EventUpcaster;
 use envelope::{Cause, History, Position, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -141,10 +142,12 @@ where
     /// # Panics
     /// If `every_events` is not positive, or if the commands are in use already.
     #[must_use]
-    pub fn with_snapshots(mut self, every_events: i64, shape: impl Into<String>) -> Self {
+    pub fn with_snapshots(mut self, every_events: i64, shape: impl AsRef<[u8]>) -> Self {
         assert!(every_events > 0, "a snapshot is taken every so many events");
         let codec = Arc::get_mut(&mut self.codec).expect("snapshots are chosen before the commands are used");
-        codec.set_snapshots(SnapshotPolicy { every_events, shape: shape.into() });
+        // It stands beside every snapshot and goes with every look-up, and a schema is long.
+        let shape = Sha256::digest(shape.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect();
+        codec.set_snapshots(SnapshotPolicy { every_events, shape });
         self
     }
 

@@ -4,7 +4,8 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::StoreError;
 
@@ -70,6 +71,16 @@ impl StoreConfig {
     fn key_of(&self, purpose: &str) -> i64 {
         let hash = Sha256::digest(format!("{purpose} {}", self.schema()));
         i64::from_be_bytes(*hash.first_chunk().expect("SHA-256 has 32 bytes"))
+    }
+
+    /// Connections that are made when they are needed.
+    pub(crate) fn pool(&self, purpose: &str, connections_max: u32) -> Result<PgPool, StoreError> {
+        let options = PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(self.command_timeout)
+            // A ping per checkout is a round trip; a dead connection shows at its first use.
+            .test_before_acquire(false);
+        Ok(options.connect_lazy_with(self.connect_options(purpose)?))
     }
 
     /// Connections see the store's schema and nothing else. JIT never pays for statements this short.

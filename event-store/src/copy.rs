@@ -1,7 +1,10 @@
 //! Reads events in bulk by `copy … to stdout (format binary)`.
 
+use std::time::Duration;
+
 use envelope::{Position, Timestamp};
 use futures::TryStreamExt as _;
+use platform::postgres::answered;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -19,6 +22,7 @@ const COLUMNS_COUNT: i16 = 11;
 /// Hands every event of a range to `each`, in order.
 pub(crate) async fn events<E: From<StoreError>>(
     connection: &mut PgConnection,
+    answer_wait_max: Duration,
     after: Position,
     up_to: Position,
     mut each: impl FnMut(EventRow) -> Result<(), E>,
@@ -28,9 +32,10 @@ pub(crate) async fn events<E: From<StoreError>>(
            to stdout (format binary)",
         sql::COLUMNS
     );
-    let mut stream = connection.copy_out_raw(&statement).await.map_err(StoreError::from)?;
+    let begun = async { Ok::<_, StoreError>(connection.copy_out_raw(&statement).await?) };
+    let mut stream = answered(answer_wait_max, begun).await?;
     let mut parser = Parser::default();
-    while let Some(chunk) = stream.try_next().await.map_err(StoreError::from)? {
+    while let Some(chunk) = answered(answer_wait_max, async { Ok::<_, StoreError>(stream.try_next().await?) }).await? {
         parser.buffer.extend_from_slice(&chunk);
         while let Some(row) = parser.next_row()? {
             each(row)?;

@@ -73,6 +73,9 @@ pub enum StoreError {
     /// `Aggregate::handle` waited for something.
     #[error("the aggregate's `handle` waited; decisions are made between two batches and must not do I/O")]
     HandleWaited,
+    /// A rule of the aggregate panicked; nothing was decided.
+    #[error("the rule panicked; the log has the message and the place")]
+    Panicked,
     /// The rows contradict each other.
     #[error("the store is damaged at position {position}: {reason}; run `verify`")]
     Damaged {
@@ -84,6 +87,9 @@ pub enum StoreError {
     /// A transaction without a command.
     #[error("nothing was asked: add at least one command")]
     Empty,
+    /// A transaction cannot expect one version of several aggregates.
+    #[error("a version was expected without saying of which aggregate; add a guard for it instead")]
+    WhoseVersion,
     /// Not a name for a schema.
     #[error("`{0}` cannot name a context; use lower-case letters, digits and underscores")]
     Name(String),

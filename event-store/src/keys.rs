@@ -12,9 +12,10 @@ mod transfer;
 use std::collections::HashMap;
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use envelope::{Sealed, SubjectKey};
+use platform::postgres::{answered, lend};
 use serde::Serialize;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -27,6 +28,9 @@ pub use transfer::{Imported, WrappedKey};
 
 use cache::Cache;
 use maker::Maker;
+
+/// How long Postgres may leave a question unanswered.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations-keys");
 
@@ -120,12 +124,14 @@ impl KeyRing {
         if missing.is_empty() {
             return Ok(keys);
         }
-        let rows: Vec<(String, Uuid, Vec<u8>)> = sqlx::query_as(
+        let rows = sqlx::query_as::<_, (String, Uuid, Vec<u8>)>(
             "select subject, key_id, wrapped from keys.subject_keys where key_id = any($1) and wrapped is not null",
         )
-        .bind(&missing)
-        .fetch_all(&self.0.pool)
-        .await?;
+        .bind(&missing);
+        let mut connection = lend(&self.0.pool).await?;
+        let found = async { Ok::<_, KeysError>(rows.fetch_all(&mut *connection).await?) };
+        let rows = answered(ANSWER_WAIT_MAX, found).await?;
+        connection.give_back();
         let now = Instant::now();
         for (subject, id, wrapped) in rows {
             let key = self.0.master.unwrap(id, subject, &wrapped)?;

@@ -1,9 +1,11 @@
 //! Reads the events of a store by position.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use envelope::{History, Position, Recorded};
-use sqlx::{PgPool, Row as _};
+use platform::postgres::{answered, lend};
+use sqlx::{PgConnection, PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::appender::rows::EventRow;
@@ -68,11 +70,23 @@ pub struct Reader {
     context: Arc<str>,
     history: History,
     pool: PgPool,
+    answer_wait_max: Duration,
 }
 
 impl Reader {
-    pub(crate) fn new(context: Arc<str>, history: History, pool: PgPool) -> Self {
-        Self { context, history, pool }
+    pub(crate) fn new(context: Arc<str>, history: History, pool: PgPool, answer_wait_max: Duration) -> Self {
+        Self { context, history, pool, answer_wait_max }
+    }
+
+    /// Asks on one connection, and does not wait for ever.
+    async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = lend(&self.pool).await?;
+        let answer = answered(self.answer_wait_max, question(&mut connection)).await?;
+        connection.give_back();
+        Ok(answer)
     }
 
     /// The context whose store this reads.
@@ -92,12 +106,9 @@ impl Reader {
     /// # Errors
     /// If Postgres is away.
     pub async fn head(&self) -> Result<Head, StoreError> {
-        let row = sqlx::query(
-            "select s.history, e.position, e.event_id from store s
-               left join (select position, event_id from events order by position desc limit 1) e on true",
-        )
-        .fetch_one(&self.pool)
-        .await?;
+        let head = "select s.history, e.position, e.event_id from store s
+                      left join (select position, event_id from events order by position desc limit 1) e on true";
+        let row = self.ask(async |connection| Ok(sqlx::query(head).fetch_one(connection).await?)).await?;
         Ok(Head {
             history: History(row.try_get(0)?),
             position: Position(row.try_get::<Option<i64>, _>(1)?.unwrap_or_default()),
@@ -115,8 +126,7 @@ impl Reader {
     /// # Errors
     /// If Postgres is away.
     pub async fn origin(&self) -> Result<Origin, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let (genesis, history) = sql::origin(&mut connection).await?;
+        let (genesis, history) = self.ask(async |connection| sql::origin(connection).await).await?;
         Ok(Origin { genesis, history })
     }
 
@@ -125,15 +135,13 @@ impl Reader {
     /// # Errors
     /// If Postgres is away or a row is damaged.
     pub async fn after(&self, position: Position, events_max: i64) -> Result<Vec<Recorded<RawPayload>>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let rows = sql::events_after(&mut connection, position, events_max).await?;
+        let rows = self.ask(async |connection| sql::events_after(connection, position, events_max).await).await?;
         rows.into_iter().map(|row| row.into_recorded(&self.context)).collect()
     }
 
     /// The events at these positions, in order; those that the store does not have are left out.
     pub(crate) async fn at(&self, positions: &[i64]) -> Result<Vec<Recorded<RawPayload>>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let rows = sql::events_at(&mut connection, positions).await?;
+        let rows = self.ask(async |connection| sql::events_at(connection, positions).await).await?;
         rows.into_iter().map(|row| row.into_recorded(&self.context)).collect()
     }
 
@@ -142,8 +150,8 @@ impl Reader {
     /// # Errors
     /// If Postgres is away.
     pub async fn event_at(&self, position: Position) -> Result<Option<Uuid>, StoreError> {
-        let id = sqlx::query_scalar("select event_id from events where position = $1");
-        Ok(id.bind(position.get()).fetch_optional(&self.pool).await?)
+        let id = sqlx::query_scalar("select event_id from events where position = $1").bind(position.get());
+        self.ask(async |connection| Ok(id.fetch_optional(connection).await?)).await
     }
 
     /// Hands every event of a range to `each`, in order of position, by binary `copy`: several times faster than
@@ -184,8 +192,10 @@ impl Reader {
         up_to: Position,
         each: impl FnMut(EventRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-        copy::events(&mut connection, after, up_to, each).await
+        let mut connection = lend(&self.pool).await.map_err(StoreError::from)?;
+        copy::events(&mut connection, self.answer_wait_max, after, up_to, each).await?;
+        connection.give_back();
+        Ok(())
     }
 
     /// What the relay last noted, if one has ever run.
@@ -194,7 +204,7 @@ impl Reader {
     /// If Postgres is away.
     pub async fn relay_row(&self) -> Result<Option<RelayRow>, StoreError> {
         let row = sqlx::query("select history, checkpoint, last_position, log_begins from relay");
-        let row = row.fetch_optional(&self.pool).await?;
+        let row = self.ask(async |connection| Ok(row.fetch_optional(connection).await?)).await?;
         row.map(|row| {
             let positions = |column: usize| {
                 Ok::<_, sqlx::Error>(row.try_get::<Vec<i64>, _>(column)?.into_iter().map(Position).collect())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cqrs_es::Aggregate;
 use cqrs_es::persist::EventUpcaster;
 use envelope::{History, Position};
+use platform::postgres::{answered, lend};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection, PgPool};
 use tokio::sync::{OnceCell, mpsc, watch};
 
@@ -48,6 +48,9 @@ impl Store {
         if !valid {
             return Err(StoreError::Name(config.context.clone()));
         }
+        // Two processes that start together would both find no schema.
+        let one_at_a_time = sqlx::query("select pg_advisory_lock(hashtext($1))").bind(format!("{schema} migrate"));
+        one_at_a_time.execute(&mut connection).await?;
         connection.execute(format!("create schema if not exists {schema}").as_str()).await?;
         MIGRATOR.run(&mut connection).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => {
@@ -63,14 +66,10 @@ impl Store {
     /// # Errors
     /// If Postgres is away, nothing was migrated, or a newer version has been here.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(config.reader_connections_max)
-            .acquire_timeout(config.command_timeout)
-            .test_before_acquire(false)
-            .connect_lazy_with(config.connect_options("reader")?);
+        let pool = config.pool("reader", config.reader_connections_max)?;
         let context: Arc<str> = Arc::from(config.context.as_str());
         let history = check_version(&mut *pool.acquire().await?, &config).await?;
-        let publishing = Publishing::new(context.clone(), pool.clone());
+        let publishing = Publishing::new(context.clone(), pool.clone(), config.answer_wait_max());
         Ok(Self(Arc::new(Inner { config, context, history, pool, publishing, appender: OnceCell::new() })))
     }
 
@@ -95,7 +94,8 @@ impl Store {
     /// Reads events by position.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(self.0.context.clone(), self.0.history, self.0.pool.clone())
+        let answer_wait_max = self.0.config.answer_wait_max();
+        Reader::new(self.0.context.clone(), self.0.history, self.0.pool.clone(), answer_wait_max)
     }
 
     /// The newest position that the appender of this process knows to be committed; 0 until it has started.
@@ -140,11 +140,12 @@ impl Store {
     }
 
     async fn started(&self) -> Result<&Handles, StoreError> {
-        let Inner { config, history, pool, publishing, appender, .. } = &*self.0;
+        let Inner { config, history, publishing, appender, .. } = &*self.0;
         let start = || {
             // Shown from the start: a counter that appears with its first count has no rate then.
             metrics::counter!("event_store_batches_behind_total").increment(0);
-            Appender::start(config.clone(), *history, pool.clone(), publishing.clone())
+            metrics::counter!("event_store_sequence_conflicts_total").increment(0);
+            Appender::start(config.clone(), *history, publishing.clone())
         };
         appender.get_or_try_init(start).await
     }
@@ -158,13 +159,18 @@ impl Store {
     }
 
     pub(crate) async fn events_of(&self, aggregate_type: &str, id: &str) -> Result<Vec<EventRow>, StoreError> {
-        let mut connection = self.0.pool.acquire().await?;
-        sql::events_of(&mut connection, aggregate_type, id).await
+        let mut connection = lend(&self.0.pool).await?;
+        let events = sql::events_of(&mut connection, aggregate_type, id);
+        let events = answered(self.0.config.answer_wait_max(), events).await?;
+        connection.give_back();
+        Ok(events)
     }
 
     pub(crate) async fn load<A: Aggregate + Clone + 'static>(&self, stream: &Stream) -> Result<(i64, A), StoreError> {
-        let mut connection = self.0.pool.acquire().await?;
-        let (sequence, state) = crate::appender::load_one(&mut connection, stream).await?;
+        let mut connection = lend(&self.0.pool).await?;
+        let one = crate::appender::load_one(&mut connection, stream);
+        let (sequence, state) = answered(self.0.config.answer_wait_max(), one).await?;
+        connection.give_back();
         let held = state.as_any().downcast_ref::<Held<A>>().ok_or(StoreError::Closed)?;
         Ok((sequence, held.aggregate.clone()))
     }

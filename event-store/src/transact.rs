@@ -69,9 +69,12 @@ impl<E: 'static> Transact<E> {
     /// Decides and appends everything, or nothing. The answer names the first aggregate asked.
     ///
     /// # Errors
-    /// As [`Commands::execute`]. `ask.expected_version` does not apply here and must be absent.
+    /// As [`Commands::execute`]. [`StoreError::WhoseVersion`] if `ask` expects one.
     pub async fn execute(self, ask: Ask) -> Result<Done, Refused<E>> {
         let Self { store, steps } = self;
+        if ask.expected_version.is_some() {
+            return Err(Refused::Broken(StoreError::WhoseVersion));
+        }
         if steps.is_empty() {
             return Err(Refused::Broken(StoreError::Empty));
         }

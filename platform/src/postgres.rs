@@ -1,5 +1,6 @@
 //! Connections to Postgres: how pools are made, which servers will do, and which errors mean "away for now".
 
+mod answered;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
 
+pub use self::answered::{Lent, answered, lend};
 use crate::readiness::Check;
 use crate::settings::Secret;
 use crate::shutdown::Shutdown;
@@ -16,6 +18,16 @@ use crate::shutdown::Shutdown;
 pub const VERSION_MIN: u32 = 17;
 
 const WATCH_PERIOD: Duration = Duration::from_secs(2);
+
+/// Options of a connection that holds locks: the server notices within seconds that the machine at its other end is
+/// gone, where it would take hours. The first is for what was sent and not acknowledged, the others for a quiet line.
+pub const ENDS_WITH_ITS_CLIENT: [(&str, &str); 5] = [
+    ("tcp_user_timeout", "5000"),
+    ("tcp_keepalives_idle", "2"),
+    ("tcp_keepalives_interval", "1"),
+    ("tcp_keepalives_count", "3"),
+    ("idle_session_timeout", "0"),
+];
 
 /// How a pool's connections are made.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod answers;
+mod bounds;
 mod faults;
 mod foreign;
 mod jar;

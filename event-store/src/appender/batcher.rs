@@ -70,6 +70,8 @@ pub(crate) struct Batcher {
     pub(super) broken: Broken,
     /// Keys on their way, with the fingerprint of the first and everyone who came after it.
     keys: HashMap<(String, String), ([u8; 32], Vec<Submission>)>,
+    /// How many came after the first of their key.
+    behind_keys: usize,
 }
 
 impl Batcher {
@@ -92,6 +94,7 @@ impl Batcher {
             retry: VecDeque::new(),
             broken: Broken::new(),
             keys: HashMap::new(),
+            behind_keys: 0,
         }
     }
 
@@ -101,7 +104,7 @@ impl Batcher {
 
     /// How many commands are on their way in.
     pub(crate) fn waiting(&self) -> usize {
-        self.arriving.len() + self.decided.len() + self.retry.len()
+        self.arriving.len() + self.decided.len() + self.retry.len() + self.behind_keys
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -134,6 +137,7 @@ impl Batcher {
         let name = (key.caller.clone(), key.key.clone());
         if let Some((_, waiting)) = self.keys.get_mut(&name) {
             waiting.push(submission);
+            self.behind_keys += 1;
             return None;
         }
         self.keys.insert(name, (key.fingerprint, Vec::new()));
@@ -258,6 +262,7 @@ impl Batcher {
         let key = submission.key.as_ref().map(|key| (key.caller.clone(), key.key.clone()));
         let waiting = key.and_then(|key| self.keys.remove(&key));
         if let Some((fingerprint, waiting)) = waiting {
+            self.behind_keys -= waiting.len();
             for next in waiting {
                 match &answer {
                     Ok(done) => {

@@ -1,12 +1,13 @@
 //! How the batcher decides one command: every step on the newest state, all of it or nothing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use envelope::Timestamp;
 
 use super::batch::{Decided, Outcome, SnapshotRow};
 use super::batcher::Batcher;
-use super::decision::{Rejection, StreamId, Submission};
+use super::decision::{Change, Rejection, Step, StreamId, Submission};
 use super::rows::{EventRow, Names};
 use crate::chain;
 use crate::codec::{Kind, NewEvent, State};
@@ -90,7 +91,7 @@ impl Batcher {
             if let Some(expected) = step.expected_version().filter(|expected| *expected != actual) {
                 return Err(Rejection::Conflict { expected, actual });
             }
-            let Some((state, mut events)) = step.run(state.as_ref())? else { continue };
+            let Some((state, mut events)) = run(step.as_ref(), state.as_ref())? else { continue };
             check_sizes(&events, submission.metadata.len())?;
             match drafted {
                 Some(at) => {
@@ -161,6 +162,11 @@ impl Batcher {
             replayed: false,
         }
     }
+}
+
+/// A rule that panics refuses its command; the states of others are not touched, because it works on a copy.
+fn run(step: &dyn Step, state: &dyn State) -> Result<Change, Rejection> {
+    catch_unwind(AssertUnwindSafe(|| step.run(state))).unwrap_or(Err(Rejection::Broken(StoreError::Panicked)))
 }
 
 fn check_sizes(events: &[NewEvent], metadata_bytes: usize) -> Result<(), Rejection> {

@@ -48,9 +48,57 @@ const LOAD: &str = "
       from usable u
      order by 12, 4";
 
+/// Which snapshots to look for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Snapshots {
+    /// Those of today's shape.
+    Usable,
+    /// None: the events are the truth.
+    Ignored,
+}
+
 /// Reads these aggregates; one that does not exist is empty.
 pub(crate) async fn load(connection: &mut PgConnection, streams: &[Stream]) -> Result<LoadedStreams, StoreError> {
-    let shape = |stream: &Stream| stream.kind.snapshots().map_or(String::new(), |policy| policy.shape.clone());
+    let mut loaded = read(connection, streams, Snapshots::Usable).await?;
+    for (stream, (_, outcome)) in streams.iter().zip(&mut loaded) {
+        if let Err(Unfit::TornSnapshot) = outcome {
+            let (aggregate_type, aggregate_id) = (stream.id.aggregate_type, &stream.id.aggregate_id);
+            tracing::warn!(aggregate_type, %aggregate_id, "A snapshot cannot be read; the events are read instead");
+            let again = read(connection, std::slice::from_ref(stream), Snapshots::Ignored).await?;
+            *outcome = again.into_iter().next().map_or(Err(Unfit::TornSnapshot), |(_, outcome)| outcome);
+        }
+    }
+    Ok(loaded.into_iter().map(|(id, outcome)| (id, outcome.map_err(StoreError::from))).collect())
+}
+
+/// Why what was read of an aggregate is not its state.
+enum Unfit {
+    /// Its shape said that it fits, and it does not; the events before it were not read.
+    TornSnapshot,
+    Broken(StoreError),
+}
+
+impl From<Unfit> for StoreError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Broken(error) => error,
+            Unfit::TornSnapshot => Self::Damaged {
+                position: Position::ZERO,
+                reason: "a snapshot was found where none was asked for".to_owned(),
+            },
+        }
+    }
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    streams: &[Stream],
+    snapshots: Snapshots,
+) -> Result<Vec<(StreamId, Result<Loaded, Unfit>)>, StoreError> {
+    let shape = |stream: &Stream| match stream.kind.snapshots() {
+        Some(policy) if snapshots == Snapshots::Usable => policy.shape.clone(),
+        Some(_) | None => String::new(),
+    };
     let rows = sqlx::query(LOAD)
         .bind(streams.iter().map(|stream| stream.id.aggregate_type).collect::<Vec<_>>())
         .bind(streams.iter().map(|stream| &*stream.id.aggregate_id).collect::<Vec<_>>())
@@ -65,10 +113,13 @@ pub(crate) async fn load(connection: &mut PgConnection, streams: &[Stream]) -> R
         let reading = read.entry(n).or_insert_with(|| Reading::new(stream));
         match row.try_get::<Option<&str>, _>(12)? {
             Some(state) => reading.take_snapshot(stream, state, row.try_get(3)?, Position(row.try_get(0)?)),
-            None => reading.take_event(&sql::event_row(&row, &mut names)?),
+            None => match sql::event_row(&row, &mut names) {
+                Ok(event) => reading.take_event(&event),
+                Err(error) => reading.fail(error),
+            },
         }
     }
-    let mut loaded = LoadedStreams::with_capacity(streams.len());
+    let mut loaded = Vec::with_capacity(streams.len());
     for (stream, n) in streams.iter().zip(1..) {
         let reading = read.remove(&n).unwrap_or_else(|| Reading::new(stream));
         loaded.push((stream.id.clone(), reading.finish()));
@@ -98,43 +149,40 @@ struct Reading {
     sequence: i64,
     last_position: Position,
     state: Box<dyn State>,
-    broken: Option<StoreError>,
+    unfit: Option<Unfit>,
 }
 
 impl Reading {
     fn new(stream: &Stream) -> Self {
         let state = Arc::clone(&stream.kind).empty();
-        Self { sequence: 0, last_position: Position::ZERO, state, broken: None }
+        Self { sequence: 0, last_position: Position::ZERO, state, unfit: None }
     }
 
     fn take_snapshot(&mut self, stream: &Stream, state: &str, sequence: i64, position: Position) {
         match Arc::clone(&stream.kind).from_snapshot(state) {
             Some(state) => (self.state, self.sequence, self.last_position) = (state, sequence, position),
-            // The shape said that it fits and it does not: the events before it were not read.
-            None => {
-                self.broken = Some(StoreError::Damaged {
-                    position,
-                    reason: "its snapshot has the right shape but cannot be read; delete it from `snapshots`"
-                        .to_owned(),
-                });
-            }
+            None => self.unfit = Some(Unfit::TornSnapshot),
         }
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.unfit.get_or_insert(Unfit::Broken(error));
     }
 
     fn take_event(&mut self, event: &super::rows::EventRow) {
         if event.sequence != self.sequence + 1 {
             let reason = format!("sequence {} follows {}", event.sequence, self.sequence);
-            self.broken.get_or_insert(StoreError::Damaged { position: event.position, reason });
+            self.fail(StoreError::Damaged { position: event.position, reason });
         } else if let Err(error) = self.state.apply(event) {
-            self.broken.get_or_insert(error);
+            self.fail(error);
         }
         self.sequence = event.sequence;
         self.last_position = event.position;
     }
 
-    fn finish(self) -> Result<Loaded, StoreError> {
-        match self.broken {
-            Some(error) => Err(error),
+    fn finish(self) -> Result<Loaded, Unfit> {
+        match self.unfit {
+            Some(unfit) => Err(unfit),
             None => Ok(Loaded { sequence: self.sequence, last_position: self.last_position, state: self.state }),
         }
     }

@@ -1,14 +1,16 @@
 //! What follows a commit: readers in this process hear of it, the relay gets the events, snapshots are kept.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use envelope::{Position, Recorded};
+use platform::postgres::{answered, lend};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{BatchRows, SnapshotRow};
 use super::sql;
-use crate::RawPayload;
+use crate::{RawPayload, StoreError};
 
 /// Events as they are handed to the relay of this process: one batch at a time, in order.
 pub type Committed = Arc<[Recorded<RawPayload>]>;
@@ -27,9 +29,9 @@ pub(crate) struct Publishing {
 }
 
 impl Publishing {
-    pub(crate) fn new(context: Arc<str>, pool: PgPool) -> Self {
+    pub(crate) fn new(context: Arc<str>, pool: PgPool, answer_wait_max: Duration) -> Self {
         let (snapshots, waiting) = mpsc::channel(SNAPSHOT_BATCHES_MAX);
-        tokio::spawn(keep_snapshots(pool, waiting));
+        tokio::spawn(keep_snapshots(pool, answer_wait_max, waiting));
         Self { context, head: watch::Sender::new(Position::ZERO), relay: Arc::default(), snapshots }
     }
 
@@ -74,11 +76,13 @@ impl Publishing {
     }
 }
 
-async fn keep_snapshots(pool: PgPool, mut waiting: mpsc::Receiver<Vec<SnapshotRow>>) {
+async fn keep_snapshots(pool: PgPool, answer_wait_max: Duration, mut waiting: mpsc::Receiver<Vec<SnapshotRow>>) {
     while let Some(rows) = waiting.recv().await {
         let kept = async {
-            let mut connection = pool.acquire().await?;
-            sql::save_snapshots(&mut connection, &rows).await
+            let mut connection = lend(&pool).await?;
+            answered(answer_wait_max, sql::save_snapshots(&mut connection, &rows)).await?;
+            connection.give_back();
+            Ok::<_, StoreError>(())
         };
         if let Err(error) = kept.await {
             tracing::warn!(%error, "Snapshots could not be kept; aggregates load from their events");

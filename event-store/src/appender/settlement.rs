@@ -225,15 +225,15 @@ impl Settlement {
             batcher.give_up(now);
             return Next::Stop(error);
         }
-        if !refused || stage != Stage::Deciding || batcher.retrying() == 0 {
-            return self.pause(error, batcher, now, instant);
-        }
-        if self.commands_max == 1 {
-            batcher.refuse_first(Rejection::Broken(error), now);
-        } else {
+        let decided = stage == Stage::Deciding && batcher.retrying() > 0;
+        if decided && self.commands_max > 1 {
+            // Also if Postgres went away: it may have ended a transaction that took too long.
             self.commands_max = self.commands_max.min(batcher.retrying()).div_ceil(2);
+        } else if decided && refused {
+            batcher.refuse_first(Rejection::Broken(error), now);
+            return connect(batcher);
         }
-        connect(batcher)
+        if decided && refused { connect(batcher) } else { self.pause(error, batcher, now, instant) }
     }
 
     /// Commands that are late are answered; after a while new ones do not wait either.

@@ -7,11 +7,12 @@
 
 use std::time::Instant;
 
+use platform::postgres::answered;
 use sqlx::{Executor as _, PgConnection};
 
 use super::batch::Tip;
 use super::settlement::{Bounds, Learned, Next, Pause, Settlement, Statement};
-use super::{Appender, AppenderState, Rejection, StoreClock, answered, loading, sql};
+use super::{Appender, AppenderState, Rejection, StoreClock, loading, sql};
 use crate::StoreError;
 
 /// How many events of other processes are read at once.
@@ -82,7 +83,7 @@ impl Appender {
         tracing::error!(context = self.config.context, %error, "The store lost events");
         self.state.send_replace(AppenderState::HistoryLost(error.to_string()));
         while let Some(submission) = self.incoming.recv().await {
-            submission.answer(Err(Rejection::Unavailable { sent: false }));
+            submission.answer(Err(Rejection::Broken(error.clone())));
         }
     }
 }

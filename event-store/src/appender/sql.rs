@@ -59,10 +59,20 @@ pub(crate) async fn append(
         .bind(rows.sought.iter().map(|(caller, _)| caller.as_str()).collect::<Vec<_>>())
         .bind(rows.sought.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>())
         .fetch_one(&mut *connection)
-        .await?;
+        .await
+        .inspect_err(alarm)?;
     let appended: bool = row.try_get(0)?;
     let found = parse_found(row.try_get(1)?)?;
     Ok(appended.then_some(found))
+}
+
+/// Two processes cannot write the same sequence of an aggregate, because the chain is compared under the lock before.
+/// If the key of the table says that one would have, that comparison is broken.
+fn alarm(error: &sqlx::Error) {
+    if error.as_database_error().and_then(|refused| refused.constraint()) == Some("one_event_per_sequence") {
+        metrics::counter!("event_store_sequence_conflicts_total").increment(1);
+        tracing::error!(%error, "A batch would have written a sequence of an aggregate twice; nothing was written");
+    }
 }
 
 /// The stored answers of these keys.
@@ -185,8 +195,9 @@ pub(crate) async fn events_after(
     let mut names = Names::default();
     // Positions have no gaps, so a bound is as good as a limit; and the planner of a young table, which would otherwise
     // sort all of it, sees that it is little.
-    let sql = format!("select {COLUMNS} from events where position > $1 and position <= $1 + $2 order by position");
-    let rows = sqlx::query(&sql).bind(position.get()).bind(events_max).fetch_all(connection).await?;
+    let sql = format!("select {COLUMNS} from events where position > $1 and position <= $2 order by position");
+    let last = position.get().saturating_add(events_max);
+    let rows = sqlx::query(&sql).bind(position.get()).bind(last).fetch_all(connection).await?;
     rows.iter().map(|row| event_row(row, &mut names)).collect()
 }
 
@@ -245,6 +256,23 @@ pub(crate) async fn lock(connection: &mut PgConnection, lock_key: i64) -> Result
     connection.execute("begin").await?;
     connection.execute("set local transaction_timeout = '2s'").await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(lock_key).execute(connection).await?;
+    Ok(())
+}
+
+/// Deletes answers that were kept for long enough, but not more than so many; answers how many.
+pub(crate) async fn sweep(connection: &mut PgConnection, hours: i32, rows_max: i64) -> Result<u64, StoreError> {
+    let deleted = sqlx::query(
+        "delete from commands where ctid = any(array(
+             select ctid from commands where recorded_at < now() - make_interval(hours => $1) limit $2))",
+    );
+    Ok(deleted.bind(hours).bind(rows_max).execute(connection).await?.rows_affected())
+}
+
+/// A role or database may be set not to wait for the disk; facts are answered only when they are there.
+pub(crate) async fn make_durable(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let make = "select set_config('synchronous_commit', 'on', false)
+                 where current_setting('synchronous_commit') = 'off'";
+    connection.execute(make).await?;
     Ok(())
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use envelope::SubjectKey;
-use sqlx::PgPool;
+use platform::postgres::{answered, lend};
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::cache::Cache;
-use super::{KeysError, MasterKey};
+use super::{ANSWER_WAIT_MAX, KeysError, MasterKey};
 
 /// How many keys are made in one transaction, at most.
 const BATCH_KEYS_MAX: usize = 1_000;
@@ -77,6 +78,17 @@ impl Desk {
     }
 
     async fn find_or_make(&self, subjects: Vec<String>) -> Result<Vec<Row>, KeysError> {
+        let mut connection = lend(&self.pool).await?;
+        let rows = answered(ANSWER_WAIT_MAX, self.find_or_make_on(&mut connection, subjects)).await?;
+        connection.give_back();
+        Ok(rows)
+    }
+
+    async fn find_or_make_on(
+        &self,
+        connection: &mut PgConnection,
+        subjects: Vec<String>,
+    ) -> Result<Vec<Row>, KeysError> {
         let (mut ids, mut wrapped) = (Vec::with_capacity(subjects.len()), Vec::with_capacity(subjects.len()));
         for subject in &subjects {
             let key = SubjectKey::random(subject.as_str());
@@ -94,7 +106,7 @@ impl Desk {
         .bind(&subjects)
         .bind(&ids)
         .bind(&wrapped)
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *connection)
         .await?;
         if rows.len() < subjects.len() {
             let made: HashSet<&str> = rows.iter().map(|(subject, ..)| subject.as_str()).collect();
@@ -102,7 +114,7 @@ impl Desk {
             let found: Vec<Row> =
                 sqlx::query_as("select subject, key_id, wrapped from keys.subject_keys where subject = any($1)")
                     .bind(&others)
-                    .fetch_all(&self.pool)
+                    .fetch_all(&mut *connection)
                     .await?;
             rows.extend(found);
         }

@@ -21,7 +21,11 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) {
 
 async fn run(store: Store, check: Check, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut state = loop {
-        match store.start_appender().await {
+        let started = tokio::select! {
+            started = store.start_appender() => started,
+            () = shutdown.begun() => return Ok(()),
+        };
+        match started {
             Ok(state) => break state,
             Err(error) => check.fail(error.to_string()),
         }
@@ -36,7 +40,10 @@ async fn run(store: Store, check: Check, shutdown: Shutdown) -> anyhow::Result<(
             AppenderState::Away(reason) | AppenderState::HistoryLost(reason) => check.fail(reason),
         }
         tokio::select! {
-            changed = state.changed() => if changed.is_err() { return Ok(()) },
+            // Only a panic ends it before the process ends: whoever supervises this starts it anew.
+            changed = state.changed() => if changed.is_err() {
+                anyhow::bail!("the appender of `{}` ended by itself; the log says why", store.context());
+            },
             () = shutdown.begun() => return Ok(()),
         }
     }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use envelope::Position;
 use event_store::{AppenderState, Refused, Store, StoreConfig, StoreError};
 use futures::future::join_all;
-use tests::Proxy;
 
 use super::jar::{Jar, drop_coin};
 use super::{Fixture, ask, config, key, verified};
@@ -100,30 +99,6 @@ async fn nobody_waits_beyond_the_time_out_for_a_server_that_hangs() {
     }
     hangs.rollback().await.expect("the server answers");
     fresh.execute("a", drop_coin(), ask()).await.expect("everything resumes by itself");
-}
-
-#[tokio::test]
-async fn a_network_that_swallows_batches_is_told_and_survived() {
-    let fixture = Fixture::new().await;
-    let proxy = Proxy::before(fixture.database.url()).await;
-    let timeout = Duration::from_millis(1_500);
-    let config = StoreConfig { command_timeout: timeout, ..StoreConfig::new("jars", proxy.url()) };
-    let store = Store::open(config).await.expect("it was migrated");
-    let jars = store.commands::<Jar>((), vec![]);
-    jars.execute("a", drop_coin(), ask()).await.expect("it is open");
-    let mut state = store.start_appender().await.expect("it was started");
-    proxy.swallow();
-    let refused = jars.execute("a", drop_coin(), ask().with_key(key("lost", 1))).await.expect_err("nobody answers");
-    assert!(matches!(refused, Refused::Unavailable { sent: true }), "{refused:?}");
-    let away = |state: &AppenderState| matches!(state, AppenderState::Away(why) if why.contains("not answered"));
-    assert!(away(&state.borrow()), "{state:?}");
-    proxy.mend();
-    let serving = state.wait_for(|state| *state == AppenderState::Serving);
-    let healed = tokio::time::timeout(tests::ETA_MAX, serving).await;
-    assert!(healed.is_ok(), "the connection is given up by itself");
-    let done = jars.execute("a", drop_coin(), ask().with_key(key("lost", 1))).await.expect("it is decided now");
-    assert_eq!(done.version, 2);
-    verified(&store).await;
 }
 
 #[tokio::test]
