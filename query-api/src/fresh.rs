@@ -28,7 +28,7 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    /// Adds the warning that what was asked for cannot be waited for.
+    /// Adds the warning that what was asked for cannot be waited for: to a refusal too, for which it may be the reason.
     pub(crate) fn answer(self, body: impl IntoResponse) -> Response {
         let mut response = body.into_response();
         if self.other_history {

@@ -128,10 +128,10 @@ async fn account(
     .fetch_optional(&app.views)
     .await
     .map_err(failed)?;
-    let row = row.ok_or_else(|| {
+    let Some(row) = row else {
         let detail =
             format!("there is no account {account}, or not yet: send the Consistency-Token of its registration");
-        Problem::not_found("account-not-found", detail)
-    })?;
+        return Ok(fresh.answer(Problem::not_found("account-not-found", detail)));
+    };
     Ok(fresh.answer(tagged(&held, row.version, row)))
 }

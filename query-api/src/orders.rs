@@ -186,10 +186,10 @@ async fn order(
     .fetch_optional(&app.views)
     .await
     .map_err(failed)?;
-    let row = row.ok_or_else(|| {
+    let Some(row) = row else {
         let detail = format!("there is no order {order}, or not yet: send the Consistency-Token of its import");
-        Problem::not_found("order-not-found", detail)
-    })?;
+        return Ok(fresh.answer(Problem::not_found("order-not-found", detail)));
+    };
     Ok(fresh.answer(tagged(&held, row.version, row)))
 }
 

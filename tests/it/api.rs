@@ -6,4 +6,5 @@ mod journeys;
 mod malformed;
 mod openapi;
 mod parked;
+mod waiting;
 pub(crate) mod world;

@@ -97,7 +97,7 @@ async fn summary(
     .map_err(failed)?;
     if rows.len() > 1 {
         let why = "things were sold in several currencies, and their sums cannot be added: say which one you want";
-        return Err(Problem::bad_parameter("filter[currency]", why));
+        return Ok(fresh.answer(Problem::bad_parameter("filter[currency]", why)));
     }
     let none = || Summary { currency: currency.map(|currency| currency.code().to_owned()), ..Summary::default() };
     let row = rows.pop().unwrap_or_else(none);

@@ -27,6 +27,7 @@ pub(crate) struct Api {
     pub(crate) database: TestDatabase,
     pub(crate) keys: KeyRing,
     pub(crate) stores: Stores,
+    pub(crate) tokens: TokenKey,
     base: String,
     client: Client,
     _stop: DropGuard,
@@ -72,14 +73,14 @@ impl Api {
             identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
             orders: Some(command_api::orders::Commands { orders }),
         });
-        let queries = query_api::router(query_api::App { views, progress, tokens });
+        let queries = query_api::router(query_api::App { views, progress, tokens: tokens.clone() });
         let routes = commands.merge(queries).merge(docs::routes(&document()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let end = stop.clone();
         let serving = axum::serve(listener, edge(routes, EdgeSettings::default()));
         tokio::spawn(serving.with_graceful_shutdown(async move { end.cancelled().await }).into_future());
-        Self { database, keys, stores, base, client: Client::new(), _stop: stop.drop_guard() }
+        Self { database, keys, stores, tokens, base, client: Client::new(), _stop: stop.drop_guard() }
     }
 
     /// Sends what is said, and nothing else: `headers` are lines such as `If-Match: "1"`.
