@@ -9,7 +9,7 @@ use event_schemas::identity::field;
 use event_schemas::ids::AccountId;
 use event_store::keys::KeyRing;
 use platform::caller::Caller;
-use platform::http::{IdempotencyKey, IfMatch, MergePatch, Path, RawJson, fingerprint};
+use platform::http::{IdempotencyKey, IfMatch, MergePatch, Path, RawJson, fingerprint, not_null};
 use platform::problem::Problem;
 use platform::token::TokenKey;
 use serde::{Deserialize, Serialize};
@@ -70,13 +70,14 @@ struct Registered {
     version: i64,
 }
 
-/// What is to change.
+/// What is to change; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Renaming {
     /// What the holder is called from now on.
-    #[schema(example = "Ana de Lima", min_length = 1, max_length = 200)]
-    name: String,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false, example = "Ana de Lima", min_length = 1, max_length = 200)]
+    name: Option<String>,
 }
 
 /// Register an account.
@@ -127,6 +128,8 @@ async fn register(
 }
 
 /// Rename the holder of an account.
+///
+/// A patch without a name changes nothing and is answered like one with the name that the holder has.
 #[utoipa::path(
     patch, path = "/v1/accounts/{account}", tag = "identity", operation_id = "renameAccount",
     request_body(
@@ -153,19 +156,24 @@ async fn rename(
     body: MergePatch<Renaming>,
 ) -> Result<Response, Problem> {
     let name = body.value.name;
-    check_name(&name)?;
+    name.as_deref().map_or(Ok(()), check_name)?;
     let id = account.to_string();
     // A key is made for nobody who is not there.
     let (version, _) = app.commands.accounts.load(&id).await.map_err(|error| answer::broken(&error))?;
     if version == 0 {
         return Err(answer::refused(event_store::Refused::Rule(AccountError::NotFound), field_of));
     }
-    let sealed = app.commands.keys.sealed(&id, |sealer| sealer.seal(field::NAME, &name)).await;
-    let command = AccountCommand::Rename { name: sealed.map_err(|error| answer::keyless(&error))? };
+    let (called, command) = match name {
+        Some(name) => {
+            let sealed = app.commands.keys.sealed(&id, |sealer| sealer.seal(field::NAME, &name)).await;
+            ("Rename", AccountCommand::Rename { name: sealed.map_err(|error| answer::keyless(&error))? })
+        }
+        None => ("Keep", AccountCommand::Keep),
+    };
     let print = || fingerprint(&app.tokens, &Method::PATCH, &format!("/v1/accounts/{id}"), &body.bytes);
     let ask = answer::ask(&caller, expected, key.as_ref(), print);
     let came = app.commands.accounts.execute(&id, command, ask).await;
-    let done = answer::counted("account", "Rename", came).map_err(|no| answer::refused(no, field_of))?;
+    let done = answer::counted("account", called, came).map_err(|no| answer::refused(no, field_of))?;
     Ok(answer::changed(Context::Identity, &done, &app.tokens))
 }
 
