@@ -1,12 +1,17 @@
-//! A patch that names nothing.
+//! What a request says of versions: a patch that names nothing, and conditions on what is posted.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{ACCOUNT, Answer, Api};
 
 const ANA: &str = "Handsel-Caller: ana";
 const PATCH: &str = "content-type: application/merge-patch+json";
+
+fn line(order: &str) -> Value {
+    let total = json!({"amount_minor": 100, "currency": "USD"});
+    json!({"order": order, "customer": ACCOUNT, "ordered_on": "1997-01-12", "units": 1, "total": total})
+}
 
 async fn patch(api: &Api, place: &str, headers: &[&str], body: &str) -> Answer {
     api.send(Method::PATCH, place, &[headers, &[ANA, PATCH]].concat(), body).await
@@ -32,4 +37,33 @@ async fn a_patch_that_names_nothing_changes_nothing() {
     assert_eq!(late.body["code"], "version-conflict");
     let nobody = patch(&api, &format!("/v1/accounts/{ACCOUNT}"), &["If-Match: *"], "{}").await.expect(404);
     assert_eq!(nobody.body["code"], "account-not-found");
+}
+
+#[tokio::test]
+async fn a_batch_keeps_to_the_version_that_it_names() {
+    let api = Api::start().await;
+    let other = "018f4e7a-0000-7000-8000-000000000009";
+    let send = async |key: &str, condition: &str, orders: &[&str]| {
+        let headers = [ANA, &format!("Idempotency-Key: {key}"), condition];
+        let headers = headers.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>();
+        let body = json!({"orders": orders.iter().map(|order| line(order)).collect::<Vec<_>>()});
+        let answer = api.post("/v1/orders/import-batch", &headers, &body).await.expect(200);
+        let field = |name: &str| {
+            let lines = answer.body["results"].as_array().unwrap().iter();
+            lines.map(|line| line[name].clone()).collect::<Vec<Value>>()
+        };
+        (field("status"), field("problem"))
+    };
+    let (statuses, _) = send("a", "If-Match: \"0\"", &[ACCOUNT]).await;
+    assert_eq!(statuses, [201]);
+    let (statuses, problems) = send("b", "If-Match: \"0\"", &[ACCOUNT, other]).await;
+    assert_eq!(statuses, [412, 201]);
+    assert_eq!(problems[0]["code"], "version-conflict");
+    let (statuses, _) = send("c", "If-Match: \"1\"", &[ACCOUNT]).await;
+    assert_eq!(statuses, [200]);
+    let (statuses, _) = send("d", "", &[ACCOUNT]).await;
+    assert_eq!(statuses, [200]);
+    // A repeat is answered as it was, although the version is another by now.
+    let (statuses, _) = send("a", "If-Match: \"0\"", &[ACCOUNT]).await;
+    assert_eq!(statuses, [201]);
 }
