@@ -6,6 +6,7 @@ use axum::Router;
 use axum::serve::ListenerExt as _;
 use domain::identity::Account;
 use domain::orders::Order;
+use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
 use platform::http::{EdgeSettings, docs, edge};
 use platform::shutdown::Parts;
@@ -45,10 +46,11 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
         described.push(query_api::openapi());
     }
     let document = docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described);
+    let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
     let http = &process.plan.http;
     let timeout = Duration::from_millis(http.request_timeout_ms);
     let settings = EdgeSettings { timeout, body_bytes_max: http.body_bytes_max };
-    Ok(edge(routes.merge(docs::routes(&document)?), settings))
+    Ok(edge(routes.merge(docs::routes(&document)?).merge(schemas), settings))
 }
 
 /// The commands of the contexts whose stores this process has.

@@ -38,6 +38,15 @@ pub fn routes(document: &OpenApi) -> Result<Router, serde_json::Error> {
 }
 
 /// Makes one document of those of several parts.
+/// The routes of JSON Schemas, each under its path.
+pub fn schemas(all: impl IntoIterator<Item = (String, String)>) -> Router {
+    all.into_iter().fold(Router::new(), |routes, (path, text)| {
+        let headers = [(CONTENT_TYPE, "application/schema+json"), (CACHE_CONTROL, "no-cache")];
+        let answer = (headers, Bytes::from(text));
+        routes.route(&path, get(async move || answer.into_response()))
+    })
+}
+
 #[must_use]
 pub fn merged(title: &str, version: &str, parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let info = InfoBuilder::new().title(title).version(version).license(Some(License::new("Apache-2.0"))).build();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use event_schemas::published::published;
 use platform::http::docs;
 
 use super::world::{Api, document};
@@ -41,6 +42,22 @@ fn every_operation_has_an_id_a_summary_examples_and_problems() {
         }
     }
     assert_eq!(count, 12);
+}
+
+#[tokio::test]
+async fn the_schema_that_a_record_names_is_served() {
+    let api = Api::start().await;
+    for event in published() {
+        assert!(event.dataschema().starts_with("urn:handsel:schemas:"), "CloudEvents wants an absolute URI");
+        let name = event.dataschema().replace("urn:handsel:schemas:", "");
+        let (of, version) = name.split_once(':').unwrap();
+        let served = api.get(&format!("/schemas/{of}/{version}.json"), &[]).await.expect(200);
+        assert_eq!(served.header("content-type"), "application/schema+json");
+        assert_eq!(served.body["$id"], event.dataschema());
+        assert_eq!(served.body, event.schema);
+    }
+    let missing = api.get("/schemas/orders.order-imported/3.json", &[]).await.expect(404);
+    assert_eq!(missing.body["code"], "no-such-route");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use domain::identity::Account;
 use domain::orders::Order;
+use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
 use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Store, StoreConfig};
@@ -74,7 +75,8 @@ impl Api {
             orders: Some(command_api::orders::Commands { orders }),
         });
         let queries = query_api::router(query_api::App { views, progress, tokens: tokens.clone() });
-        let routes = commands.merge(queries).merge(docs::routes(&document()).unwrap());
+        let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
+        let routes = commands.merge(queries).merge(docs::routes(&document()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let end = stop.clone();
