@@ -96,9 +96,11 @@ struct Renaming {
            ("If-Match" = Option<String>, Header, description = "The version it is made for.", example = "\"0\"")),
     responses(
         (status = 201, description = "Registered; `Location`, `ETag` and `Consistency-Token` say where and when.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")),
          body = Registered,
          example = json!({"account": "018f4e7a-0000-7000-8000-000000000001", "version": 1})),
-        (status = 200, description = "It was registered before, with the same content.", body = Registered,
+        (status = 200, description = "It was registered before, with the same content.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")), body = Registered,
          example = json!({"account": "018f4e7a-0000-7000-8000-000000000001", "version": 1})),
         Problem)
 )]
@@ -144,7 +146,8 @@ async fn register(
             description = "Names this request, so that a repeat does not do it twice.")),
     responses(
         (status = 204,
-         description = "The holder is called so; `ETag` has the version, `Consistency-Token` the place."),
+         description = "The holder is called so; `ETag` has the version, `Consistency-Token` the place.",
+         headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
 async fn rename(

@@ -95,9 +95,11 @@ struct Imported {
            ("If-Match" = Option<String>, Header, description = "The version it is made for.", example = "\"0\"")),
     responses(
         (status = 201, description = "Imported; `Location`, `ETag` and `Consistency-Token` say where and when.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")),
          body = Imported,
          example = json!({"order": "018f4e7a-0000-7000-8000-000000000002", "version": 1})),
-        (status = 200, description = "It was imported before, with the same content.", body = Imported,
+        (status = 200, description = "It was imported before, with the same content.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")), body = Imported,
          example = json!({"order": "018f4e7a-0000-7000-8000-000000000002", "version": 1})),
         Problem)
 )]

@@ -110,11 +110,9 @@ impl From<OrderRow> for Order {
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders", operation_id = "listOrders",
     params(("filter[customer]" = Option<Uuid>, Query, description = "Only this account's."),
-           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "A page; `Link` leads to the next.", body = Page<Order>,
+           ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "A page; `Link` leads to the next.", headers(("Link")), body = Page<Order>,
                example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002",
                    "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
                    "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
@@ -154,15 +152,14 @@ async fn orders(
 #[utoipa::path(
     get, path = "/v1/orders/{order}", tag = "orders", operation_id = "getOrder",
     params(("order" = Uuid, Path, description = "Which one.", example = "018f4e7a-0000-7000-8000-000000000002"),
-           ("If-None-Match" = Option<String>, Header, description = "The ETag that you have: 304 if it is still so."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "The order; `ETag` is its version.", body = Order,
+           ("If-None-Match" = Option<String>, Header),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "The order; `ETag` is its version.", headers(("ETag")), body = Order,
                example = json!({"order": "018f4e7a-0000-7000-8000-000000000002",
                    "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
                    "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
                    "recorded_at": "2026-11-21T09:00:00.000000Z"})),
-              (status = 304, description = "You have it."), Problem)
+              (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn order(
     State(app): State<App>,
@@ -197,12 +194,10 @@ async fn order(
 #[utoipa::path(
     get, path = "/v1/customers/{account}/orders", tag = "orders", operation_id = "listCustomerOrders",
     params(("account" = Uuid, Path, description = "Whose.", example = "018f4e7a-0000-7000-8000-000000000001"),
-           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
+           ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+           ("Consistency-Token" = Option<String>, Header)),
     responses((status = 200, description = "A page, empty for somebody who bought nothing; `Link` leads to the next.",
-               body = Page<CustomerOrder>,
+               headers(("Link")), body = Page<CustomerOrder>,
                example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002", "ordered_on": "1997-01-12",
                    "units": 5, "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1}],
                    "next_cursor": null, "has_more": false})),

@@ -36,6 +36,7 @@ pub(super) struct Batch {
 /// What became of each line, in their order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Results {
+    /// One for each.
     results: Vec<Line>,
 }
 
@@ -78,7 +79,7 @@ pub(super) struct Line {
            ("If-Match" = Option<String>, Header,
             description = "The version that each order must have; `\"0\"`: none may be there yet.", example = "\"0\"")),
     responses(
-        (status = 200, description = "Each line has its own status.", body = Results,
+        (status = 200, description = "Each line has its own status.", headers(("Consistency-Token")), body = Results,
          example = json!({"results": [{
             "line": 1, "status": 201, "order": "018f4e7a-0000-7000-8000-000000000002", "version": 1}]})),
         Problem)

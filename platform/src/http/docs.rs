@@ -1,6 +1,8 @@
 //! The documentation that the program serves about itself: `/openapi.json`, and `/docs`, a page of ours that shows it
 //! and sends requests, without a script from elsewhere, so that it works offline.
 
+mod shared;
+
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect};
@@ -37,7 +39,6 @@ pub fn routes(document: &OpenApi) -> Result<Router, serde_json::Error> {
         .route("/problems/{code}", get(problem)))
 }
 
-/// Makes one document of those of several parts.
 /// The routes of JSON Schemas, each under its path.
 pub fn schemas(all: impl IntoIterator<Item = (String, String)>) -> Router {
     all.into_iter().fold(Router::new(), |routes, (path, text)| {
@@ -47,6 +48,7 @@ pub fn schemas(all: impl IntoIterator<Item = (String, String)>) -> Router {
     })
 }
 
+/// Makes one document of those of several parts, with what all operations have in common.
 #[must_use]
 pub fn merged(title: &str, version: &str, parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let info = InfoBuilder::new().title(title).version(version).license(Some(License::new("Apache-2.0"))).build();
@@ -56,6 +58,7 @@ pub fn merged(title: &str, version: &str, parts: impl IntoIterator<Item = OpenAp
     for part in parts {
         document.merge(part);
     }
+    shared::complete(&mut document);
     document
 }
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use super::world::{ACCOUNT, Answer, Api, document};
+use super::world::{ACCOUNT, Answer, Api, document, resolved};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// What stands in a path, a query or a header, escaped for a URL.
@@ -90,7 +90,10 @@ fn operations() -> Vec<Operation> {
             all.push(Operation {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
-                parameters: parameters.map(|one| (text(&one["in"]), text(&one["name"]))).collect(),
+                parameters: parameters
+                    .map(|one| resolved(&document, one))
+                    .map(|one| (text(&one["in"]), text(&one["name"])))
+                    .collect(),
                 body: content.map(|(kind, content)| (kind.clone(), content["example"].clone())),
             });
         }

@@ -42,6 +42,12 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// A part of a document, or what it refers to.
+pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
+    let place = part["$ref"].as_str().and_then(|place| place.strip_prefix('#'));
+    place.map_or(part, |place| document.pointer(place).unwrap_or_else(|| panic!("{place} is not described")))
+}
+
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
     docs::merged("Handsel", env!("CARGO_PKG_VERSION"), [command_api::openapi(), query_api::openapi()])

@@ -10,9 +10,9 @@ const problems = JSON.parse($('problems').textContent);
 let api = { paths: {} };
 let operations = [];
 
-const resolve = (schema) => {
-  const name = schema?.$ref?.split('/').pop();
-  return name ? resolve(api.components?.schemas?.[name]) : schema ?? {};
+const resolve = (thing) => {
+  const path = thing?.$ref?.slice(2).split('/');
+  return path ? resolve(path.reduce((node, key) => node?.[key], api)) : thing ?? {};
 };
 const typeOf = (schema) => {
   const given = schema?.$ref?.split('/').pop();
@@ -82,11 +82,10 @@ async function send(asked, into) {
 }
 
 function form(operation) {
-  const caller = { name: 'Handsel-Caller', in: 'header', description: 'Who asks: a name and perhaps roles.', example: 'ana;roles=operator' };
-  const inputs = [...(operation.parameters ?? []), caller].map((parameter) => {
+  const inputs = (operation.parameters ?? []).map(resolve).map((parameter) => {
     const fresh = parameter.name === 'Idempotency-Key' && parameter.required ? crypto.randomUUID?.() : undefined;
     const preset = fresh ?? (parameter.required ? parameter.example ?? '' : '');
-    const input = el('input', { value: preset, placeholder: String(parameter.example ?? '') });
+    const input = el('input', { value: preset, placeholder: String(parameter.example ?? parameter.schema?.default ?? '') });
     input.setAttribute('aria-label', parameter.name);
     return { parameter, input };
   });
@@ -105,9 +104,11 @@ function form(operation) {
 
 function show(operation) {
   const responses = Object.entries(operation.responses ?? {}).flatMap(([status, response]) => {
+    const headers = Object.entries(response.headers ?? {}).map(([name, header]) => [el('code', {}, name), resolve(header).description ?? '']);
     const schema = Object.values(response.content ?? {})[0]?.schema;
     const example = pretty(exampleOf(response.content));
     return [el('h4', {}, `${status === 'default' ? 'Problem' : status} — ${response.description ?? ''}`), schema ? fields(schema) : null,
+      headers.length ? table(['Header', 'Meaning'], headers) : null,
       example ? el('pre', {}, example) : null];
   });
   const title = el('h2', {}, operation.summary ?? operation.operationId, ' ', el('code', {}, `${operation.method} ${operation.path}`));
