@@ -10,7 +10,7 @@ use event_schemas::ids::AccountId;
 use event_store::keys::KeyRing;
 use platform::caller::Caller;
 use platform::http::{IdempotencyKey, IfMatch, MergePatch, Path, RawJson, fingerprint, not_null};
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::token::TokenKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +21,22 @@ use crate::answer;
 
 const NAME_CHARS_MAX: usize = 200;
 const EMAIL_CHARS_MAX: usize = 254;
+
+/// What an account may refuse.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new("account-erased", 409, "The holder of the account was erased. Register under a new id."),
+    Explanation::new(
+        "account-exists",
+        409,
+        "An account with this id and other content was registered before. Look at it, or take another id.",
+    ),
+    Explanation::new(
+        "account-not-found",
+        404,
+        "There is no such account, or not yet: send the Consistency-Token of its registration.",
+    ),
+    Explanation::new("account-reference-invalid", 422, "The reference is empty, too long or not printable."),
+];
 
 /// What the commands of this context need.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::response::{IntoResponse, Response};
 use platform::http::{IfNoneMatch, etag};
 use platform::postgres;
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::progress::Progress;
 use platform::token::TokenKey;
 use serde::Serialize;
@@ -16,6 +16,15 @@ use sqlx::PgPool;
 const RETRY_AFTER_S: u32 = 1;
 /// Postgres: the relation does not exist.
 const UNDEFINED_TABLE: &str = "42P01";
+/// What every query may be answered.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new("view-missing", 503, "The view is not built yet. Repeat when the projector has started."),
+    Explanation::new(
+        "views-unavailable",
+        503,
+        "The database of the views cannot be reached. Repeat after Retry-After.",
+    ),
+];
 
 /// The views and how far they are.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use axum::http::header::WARNING;
 use axum::response::{IntoResponse, Response};
 use envelope::{History, Position};
 use event_schemas::Context;
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::progress::{Seen, WHOLE_STORE};
 use platform::token::ConsistencyToken;
 use tokio::time::{Instant, sleep_until};
@@ -20,6 +20,20 @@ const POLL_EVERY: Duration = Duration::from_millis(15);
 const RETRY_AFTER_S: u32 = 1;
 const OTHER_HISTORY: &str = "299 handsel \"the token is of another history of the store, which lost events; \
                              what you did may be gone: look, and drop the token\"";
+
+/// What a query with a token may be answered.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new(
+        "not-yet-visible",
+        503,
+        "The view does not show yet what the Consistency-Token tells of. Repeat after Retry-After.",
+    ),
+    Explanation::new(
+        "parked",
+        503,
+        "The view could not take in what you did and has set it aside. An operator must look.",
+    ),
+];
 
 /// The view has what the token tells of, or never will.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

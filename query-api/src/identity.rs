@@ -7,7 +7,7 @@ use event_schemas::Context;
 use event_schemas::ids::AccountId;
 use platform::caller::Caller;
 use platform::http::{IfNoneMatch, Page, PageRequest, Params, Path};
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::token::ConsistencyToken;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +20,13 @@ use crate::fresh::fresh;
 
 const ACCOUNTS: &str = "accounts";
 const READS: &[Context] = &[Context::Identity];
+
+/// What may be wrong with a question about accounts.
+pub(crate) const PROBLEMS: &[Explanation] = &[Explanation::new(
+    "account-not-found",
+    404,
+    "There is no such account, or not yet: send the Consistency-Token of its registration.",
+)];
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(accounts)).routes(routes!(account))

@@ -10,7 +10,7 @@ use event_schemas::Context;
 use event_schemas::ids::{AccountId, OrderId};
 use platform::caller::Caller;
 use platform::http::{IfNoneMatch, Page, PageRequest, Params, Path};
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::token::ConsistencyToken;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,6 +24,13 @@ use crate::fresh::fresh;
 const ORDERS: &str = "orders";
 const CUSTOMER_ORDERS: &str = "customer_orders";
 const READS: &[Context] = &[Context::Orders];
+
+/// What may be wrong with a question about orders.
+pub(crate) const PROBLEMS: &[Explanation] = &[Explanation::new(
+    "order-not-found",
+    404,
+    "There is no such order, or not yet: send the Consistency-Token of its import.",
+)];
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

@@ -35,22 +35,24 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
 
 /// The documentation describes what this process answers, so a role alone describes its own part.
 fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
-    let (mut routes, mut described) = (Router::new(), Vec::new());
+    let (mut routes, mut described, mut problems) = (Router::new(), Vec::new(), Vec::new());
     if process.plan.has(Role::CommandApi) {
         routes = routes.merge(command_api::router(commands(process)));
         described.push(command_api::openapi());
+        problems.extend(command_api::problems());
     }
     if process.plan.has(Role::QueryApi) {
         let (views, tokens) = (process.spine.views.clone(), process.spine.tokens.clone());
         routes = routes.merge(query_api::router(query_api::App { views, tokens, progress: process.progress.clone() }));
         described.push(query_api::openapi());
+        problems.extend(query_api::problems());
     }
     let document = docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described);
     let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
     let http = &process.plan.http;
     let timeout = Duration::from_millis(http.request_timeout_ms);
     let settings = EdgeSettings { timeout, body_bytes_max: http.body_bytes_max };
-    Ok(edge(routes.merge(docs::routes(&document)?).merge(schemas), settings))
+    Ok(edge(routes.merge(docs::routes(&document, problems)?).merge(schemas), settings))
 }
 
 /// The commands of the contexts whose stores this process has.

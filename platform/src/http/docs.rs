@@ -3,6 +3,8 @@
 
 mod shared;
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect};
@@ -12,25 +14,27 @@ use utoipa::openapi::info::License;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, Paths};
 
 use super::Path;
-use crate::problem::{FieldError, ProblemBody};
+use crate::problem::{COMMON, Explanation, FieldError, ProblemBody};
 
 const PAGE: &str = include_str!("docs/page.html");
-const PARTS: [(&str, &str); 3] = [
-    ("/*style*/", include_str!("docs/page.css")),
-    ("/*problems*/", include_str!("docs/problems.json")),
-    ("/*script*/", include_str!("docs/page.js")),
-];
+const STYLE: &str = include_str!("docs/page.css");
+const SCRIPT: &str = include_str!("docs/page.js");
 /// The page's own style and script are within it; nothing else may be loaded, and requests go only where it came from.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The routes that describe an API.
+/// The routes that describe an API and explain its problems, besides those that every API here may answer.
 ///
 /// # Errors
 /// If the document cannot be written as JSON.
-pub fn routes(document: &OpenApi) -> Result<Router, serde_json::Error> {
+pub fn routes(
+    document: &OpenApi,
+    problems: impl IntoIterator<Item = Explanation>,
+) -> Result<Router, serde_json::Error> {
     let text = Bytes::from(pretty(document)?);
-    let page = PARTS.iter().fold(PAGE.to_owned(), |page, (mark, part)| page.replace(mark, part));
+    let problems = explained(problems)?;
+    let parts = [("/*style*/", STYLE), ("/*problems*/", &problems), ("/*script*/", SCRIPT)];
+    let page = parts.iter().fold(PAGE.to_owned(), |page, (mark, part)| page.replace(mark, part));
     let page = ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)], Bytes::from(page));
     let document = ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], text);
     Ok(Router::new()
@@ -46,6 +50,14 @@ pub fn schemas(all: impl IntoIterator<Item = (String, String)>) -> Router {
         let answer = (headers, Bytes::from(text));
         routes.route(&path, get(async move || answer.into_response()))
     })
+}
+
+/// What problems mean, by code, as the page reads it.
+fn explained(problems: impl IntoIterator<Item = Explanation>) -> Result<String, serde_json::Error> {
+    let all = COMMON.iter().copied().chain(problems);
+    let by_code: BTreeMap<_, _> = all.map(|one| (one.code, (one.status, one.meaning))).collect();
+    // Within a script element nothing may look like its end.
+    serde_json::to_string(&by_code).map(|text| text.replace('<', "\\u003c"))
 }
 
 /// Makes one document of those of several parts, with what all operations have in common.

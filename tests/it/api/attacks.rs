@@ -1,6 +1,8 @@
 //! Every route of the published description, attacked in every place where it takes something: no answer is a 5xx, and
 //! every refusal says what is wrong and where.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -9,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use super::world::{ACCOUNT, Answer, Api, document, resolved};
+use super::world::{ACCOUNT, Answer, Api, document, explanations, resolved};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// What stands in a path, a query or a header, escaped for a URL.
@@ -141,6 +143,13 @@ impl Operation {
     }
 }
 
+/// Status of each code, as it is explained.
+fn statuses() -> &'static BTreeMap<&'static str, u16> {
+    static STATUSES: LazyLock<BTreeMap<&'static str, u16>> =
+        LazyLock::new(|| explanations().into_iter().map(|one| (one.code, one.status)).collect());
+    &STATUSES
+}
+
 #[track_caller]
 fn check(said: &str, answer: &Answer) {
     let status = answer.status.as_u16();
@@ -150,7 +159,9 @@ fn check(said: &str, answer: &Answer) {
     }
     assert_eq!(answer.header("content-type"), "application/problem+json", "{said}: {answer:?}");
     assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{said}: {answer:?}");
-    assert!(answer.body["trace_id"].is_string() && answer.body["code"].is_string(), "{said}: {answer:?}");
+    assert!(answer.body["trace_id"].is_string(), "{said}: {answer:?}");
+    let code = answer.body["code"].as_str().unwrap_or_else(|| panic!("{said}: {answer:?}"));
+    assert_eq!(statuses().get(code), Some(&status), "{said}: {code} is explained with its status");
     if matches!(status, 400 | 412 | 413 | 415 | 422 | 428) {
         assert!(answer.body["errors"][0]["pointer"].is_string(), "{said} names no field: {answer:?}");
     }

@@ -8,7 +8,7 @@ use platform::http::docs;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::world::{ACCOUNT, Answer, Api, KEY, document, resolved};
+use super::world::{ACCOUNT, Answer, Api, KEY, document, explanations, resolved};
 
 /// Not ours to describe, or of HTTP itself.
 const USUAL: [&str; 4] = ["content-type", "content-length", "date", "cache-control"];
@@ -159,4 +159,20 @@ async fn the_documentation_needs_nothing_from_elsewhere() {
     let page = api.get("/docs", &[]).await.expect(200);
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+}
+
+#[tokio::test]
+async fn the_type_of_a_problem_leads_to_a_page_that_explains_it() {
+    let api = Api::start().await;
+    let missing = api.get(&format!("/v1/orders/{ACCOUNT}"), &[]).await.expect(404);
+    let kind = format!("http://{}{}", api.address(), missing.body["type"].as_str().unwrap());
+    let staying = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let sent_on = staying.get(&kind).send().await.unwrap();
+    assert_eq!(sent_on.status(), 307);
+    assert_eq!(sent_on.headers()["location"], "/docs#problem/order-not-found");
+    let page = reqwest::get(&kind).await.unwrap().text().await.unwrap();
+    for one in explanations() {
+        assert!(page.contains(&format!("\"{}\":[{},", one.code, one.status)), "{} is explained", one.code);
+        assert!(page.contains(one.meaning), "{} is explained", one.code);
+    }
 }

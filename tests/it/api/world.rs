@@ -7,6 +7,7 @@ use event_schemas::{Context, upcasters};
 use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Store, StoreConfig};
 use platform::http::{EdgeSettings, docs, edge};
+use platform::problem::{COMMON, Explanation};
 use platform::progress::Progress;
 use platform::settings::Secret;
 use platform::token::TokenKey;
@@ -40,6 +41,11 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+}
+
+/// What may go wrong with any of it, and what that means.
+pub(crate) fn explanations() -> Vec<Explanation> {
+    [COMMON.to_vec(), command_api::problems(), query_api::problems()].concat()
 }
 
 /// A part of a document, or what it refers to.
@@ -82,7 +88,7 @@ impl Api {
         });
         let queries = query_api::router(query_api::App { views, progress, tokens: tokens.clone() });
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
-        let routes = commands.merge(queries).merge(docs::routes(&document()).unwrap()).merge(schemas);
+        let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let end = stop.clone();
