@@ -14,7 +14,6 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::{App, failed};
 
-const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How often the checkpoints are read of views that another process builds.
 const POLL_EVERY: Duration = Duration::from_millis(15);
 const RETRY_AFTER_S: u32 = 1;
@@ -60,7 +59,7 @@ pub(crate) async fn fresh(app: &App, view: &str, of: &[Context], token: &Consist
     if wanted.is_empty() {
         return Ok(fresh);
     }
-    let deadline = Instant::now() + WAIT_MAX;
+    let deadline = Instant::now() + app.wait_max;
     let (mut in_time, mut whole) = (true, true);
     for ((context, partition), place) in &wanted {
         let seen = match app.progress.wait(view, context, *partition, **place, deadline).await {

@@ -1,5 +1,7 @@
 //! Both APIs on a port of their own, over stores and views of their own.
 
+use std::time::Duration;
+
 use domain::identity::Account;
 use domain::orders::Order;
 use event_schemas::published::published;
@@ -7,6 +9,7 @@ use event_schemas::{Context, upcasters};
 use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Store, StoreConfig};
 use platform::http::{EdgeSettings, docs, edge};
+use platform::postgres::{PoolSettings, pool_lazy};
 use platform::problem::{COMMON, Explanation};
 use platform::progress::Progress;
 use platform::settings::Secret;
@@ -43,6 +46,13 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// How long a query waits for its token, and its statement for the database.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) wait_max: Duration,
+    pub(crate) statement_timeout: Option<Duration>,
+}
+
 /// What may go wrong with any of it, and what that means.
 pub(crate) fn explanations() -> Vec<Explanation> {
     [COMMON.to_vec(), command_api::problems(), query_api::problems()].concat()
@@ -61,6 +71,10 @@ pub(crate) fn document() -> OpenApi {
 
 impl Api {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }).await
+    }
+
+    pub(crate) async fn start_with(patience: Patience) -> Self {
         _ = rustls::crypto::ring::default_provider().install_default();
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
@@ -86,7 +100,7 @@ impl Api {
             identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
             orders: Some(command_api::orders::Commands { orders }),
         });
-        let queries = query_api::router(query_api::App { views, progress, tokens: tokens.clone() });
+        let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -142,6 +156,13 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         self
     }
+}
+
+fn queries(database: &TestDatabase, progress: Progress, tokens: TokenKey, patience: Patience) -> query_api::App {
+    let Patience { wait_max, statement_timeout } = patience;
+    let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
+    let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
+    query_api::App { views, progress, wait_max, tokens }
 }
 
 async fn open(database: &TestDatabase, context: Context) -> Store {
