@@ -10,12 +10,38 @@ use event_store::keys::KeysError;
 use event_store::{Ask, Done, IdempotencyKey, Refused, StoreError};
 use platform::caller::Caller;
 use platform::http::{self, REPLAYED, context, etag};
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::token::{self, ConsistencyToken, TokenKey};
 use serde::Serialize;
 
 const TOKEN: HeaderName = HeaderName::from_static(token::HEADER);
 const RETRY_AFTER_S: u32 = 1;
+
+/// What every command may be answered.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new(
+        "event-too-large",
+        413,
+        "What would be stored is above the limit for one event. Store less in one command.",
+    ),
+    Explanation::new(
+        "idempotency-key-reused",
+        422,
+        "The Idempotency-Key was used for another request. Take a new one.",
+    ),
+    Explanation::new("overloaded", 503, "More commands wait than can be decided soon. Slow down and repeat."),
+    Explanation::new("shutting-down", 503, "This process ends. Repeat the request."),
+    Explanation::new(
+        "store-unavailable",
+        503,
+        "The event store cannot be reached. Repeat with the same Idempotency-Key after Retry-After.",
+    ),
+    Explanation::new(
+        "version-conflict",
+        412,
+        "Somebody was faster. Read the new version and repeat if the change still makes sense.",
+    ),
+];
 
 /// Counts what came of a command. Both names are of the code, so there are few.
 pub(crate) fn counted<E>(

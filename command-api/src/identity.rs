@@ -9,8 +9,8 @@ use event_schemas::identity::field;
 use event_schemas::ids::AccountId;
 use event_store::keys::KeyRing;
 use platform::caller::Caller;
-use platform::http::{IdempotencyKey, IfMatch, MergePatch, Path, RawJson, fingerprint};
-use platform::problem::Problem;
+use platform::http::{IdempotencyKey, IfMatch, MergePatch, Path, RawJson, fingerprint, not_null};
+use platform::problem::{Explanation, Problem};
 use platform::token::TokenKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +21,22 @@ use crate::answer;
 
 const NAME_CHARS_MAX: usize = 200;
 const EMAIL_CHARS_MAX: usize = 254;
+
+/// What an account may refuse.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new("account-erased", 409, "The holder of the account was erased. Register under a new id."),
+    Explanation::new(
+        "account-exists",
+        409,
+        "An account with this id and other content was registered before. Look at it, or take another id.",
+    ),
+    Explanation::new(
+        "account-not-found",
+        404,
+        "There is no such account, or not yet: send the Consistency-Token of its registration.",
+    ),
+    Explanation::new("account-reference-invalid", 422, "The reference is empty, too long or not printable."),
+];
 
 /// What the commands of this context need.
 #[derive(Clone)]
@@ -70,13 +86,14 @@ struct Registered {
     version: i64,
 }
 
-/// What is to change.
+/// What is to change; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Renaming {
     /// What the holder is called from now on.
-    #[schema(example = "Ana de Lima", min_length = 1, max_length = 200)]
-    name: String,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false, example = "Ana de Lima", min_length = 1, max_length = 200)]
+    name: Option<String>,
 }
 
 /// Register an account.
@@ -95,9 +112,11 @@ struct Renaming {
            ("If-Match" = Option<String>, Header, description = "The version it is made for.", example = "\"0\"")),
     responses(
         (status = 201, description = "Registered; `Location`, `ETag` and `Consistency-Token` say where and when.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")),
          body = Registered,
          example = json!({"account": "018f4e7a-0000-7000-8000-000000000001", "version": 1})),
-        (status = 200, description = "It was registered before, with the same content.", body = Registered,
+        (status = 200, description = "It was registered before, with the same content.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")), body = Registered,
          example = json!({"account": "018f4e7a-0000-7000-8000-000000000001", "version": 1})),
         Problem)
 )]
@@ -127,6 +146,8 @@ async fn register(
 }
 
 /// Rename the holder of an account.
+///
+/// A patch without a name changes nothing and is answered like one with the name that the holder has.
 #[utoipa::path(
     patch, path = "/v1/accounts/{account}", tag = "identity", operation_id = "renameAccount",
     request_body(
@@ -141,7 +162,8 @@ async fn register(
             description = "Names this request, so that a repeat does not do it twice.")),
     responses(
         (status = 204,
-         description = "The holder is called so; `ETag` has the version, `Consistency-Token` the place."),
+         description = "The holder is called so; `ETag` has the version, `Consistency-Token` the place.",
+         headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
 async fn rename(
@@ -153,19 +175,24 @@ async fn rename(
     body: MergePatch<Renaming>,
 ) -> Result<Response, Problem> {
     let name = body.value.name;
-    check_name(&name)?;
+    name.as_deref().map_or(Ok(()), check_name)?;
     let id = account.to_string();
     // A key is made for nobody who is not there.
     let (version, _) = app.commands.accounts.load(&id).await.map_err(|error| answer::broken(&error))?;
     if version == 0 {
         return Err(answer::refused(event_store::Refused::Rule(AccountError::NotFound), field_of));
     }
-    let sealed = app.commands.keys.sealed(&id, |sealer| sealer.seal(field::NAME, &name)).await;
-    let command = AccountCommand::Rename { name: sealed.map_err(|error| answer::keyless(&error))? };
+    let (called, command) = match name {
+        Some(name) => {
+            let sealed = app.commands.keys.sealed(&id, |sealer| sealer.seal(field::NAME, &name)).await;
+            ("Rename", AccountCommand::Rename { name: sealed.map_err(|error| answer::keyless(&error))? })
+        }
+        None => ("Keep", AccountCommand::Keep),
+    };
     let print = || fingerprint(&app.tokens, &Method::PATCH, &format!("/v1/accounts/{id}"), &body.bytes);
     let ask = answer::ask(&caller, expected, key.as_ref(), print);
     let came = app.commands.accounts.execute(&id, command, ask).await;
-    let done = answer::counted("account", "Rename", came).map_err(|no| answer::refused(no, field_of))?;
+    let done = answer::counted("account", called, came).map_err(|no| answer::refused(no, field_of))?;
     Ok(answer::changed(Context::Identity, &done, &app.tokens))
 }
 

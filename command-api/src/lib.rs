@@ -6,6 +6,7 @@ mod answer;
 pub mod identity;
 pub mod orders;
 
+use platform::problem::Explanation;
 use platform::token::TokenKey;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -41,6 +42,12 @@ pub fn openapi() -> OpenApi {
     let mut all = described(identity::routes());
     all.merge(described(orders::routes()));
     all
+}
+
+/// What its problems mean, besides those that every API may answer.
+#[must_use]
+pub fn problems() -> Vec<Explanation> {
+    [answer::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS].concat()
 }
 
 fn described<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>) -> OpenApi {

@@ -12,7 +12,7 @@ use event_schemas::{Context, Currency, Money};
 use event_store::Done;
 use platform::caller::Caller;
 use platform::http::{IdempotencyKey, IfMatch, RawJson, fingerprint};
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::token::TokenKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,6 +20,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answer;
+
+/// What an order may refuse.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new(
+        "order-day-out-of-range",
+        422,
+        "The day of the order lies outside of the years that are possible.",
+    ),
+    Explanation::new("order-exists", 409, "An order with this id and other content was imported before."),
+    Explanation::new("order-total-out-of-range", 422, "The total is negative or absurd."),
+    Explanation::new("order-units-out-of-range", 422, "The number of units is zero or absurd."),
+];
 
 /// What the commands of this context need.
 #[derive(Clone)]
@@ -95,9 +107,11 @@ struct Imported {
            ("If-Match" = Option<String>, Header, description = "The version it is made for.", example = "\"0\"")),
     responses(
         (status = 201, description = "Imported; `Location`, `ETag` and `Consistency-Token` say where and when.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")),
          body = Imported,
          example = json!({"order": "018f4e7a-0000-7000-8000-000000000002", "version": 1})),
-        (status = 200, description = "It was imported before, with the same content.", body = Imported,
+        (status = 200, description = "It was imported before, with the same content.",
+         headers(("ETag"), ("Location"), ("Consistency-Token"), ("Idempotent-Replayed")), body = Imported,
          example = json!({"order": "018f4e7a-0000-7000-8000-000000000002", "version": 1})),
         Problem)
 )]

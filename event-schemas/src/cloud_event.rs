@@ -14,9 +14,16 @@ pub fn ce_source(context: Context) -> String {
     format!("/services/{context}")
 }
 
-/// `/schemas/orders.order-imported/2.json`
+/// `urn:handsel:schemas:orders.order-imported:2`: absolute, as CloudEvents has it, and the same wherever the record is
+/// published.
 #[must_use]
 pub fn ce_dataschema(context: Context, event_type: &str, event_version: &str) -> String {
+    format!("urn:handsel:schemas:{context}.{}:{event_version}", kebab(event_type))
+}
+
+/// `/schemas/orders.order-imported/2.json`: where an instance serves it.
+#[must_use]
+pub fn schema_path(context: Context, event_type: &str, event_version: &str) -> String {
     format!("/schemas/{context}.{}/{event_version}.json", kebab(event_type))
 }
 

@@ -14,7 +14,7 @@ pub mod published;
 mod upcast;
 mod versions;
 
-pub use cloud_event::{ce_dataschema, ce_source, ce_type};
+pub use cloud_event::{ce_dataschema, ce_source, ce_type, schema_path};
 pub use context::{Context, PARTITIONS, UnknownContext};
 pub use event::{DecodeError, Event};
 pub use money::{Currency, Money, NotACurrency};

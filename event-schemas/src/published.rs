@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cloud_event::kebab;
 use crate::identity::AccountEvent;
 use crate::orders::{OrderEvent, OrderImportedV1};
-use crate::{Context, ce_dataschema};
+use crate::{Context, ce_dataschema, schema_path};
 
 /// One version of one event.
 #[derive(Clone, Debug)]
@@ -31,6 +31,18 @@ impl Published {
     #[must_use]
     pub fn path(&self) -> String {
         format!("{}/{}.v{}.json", self.context, kebab(self.event_type), self.version)
+    }
+
+    /// What records of it name as their schema.
+    #[must_use]
+    pub fn dataschema(&self) -> String {
+        ce_dataschema(self.context, self.event_type, &self.version.to_string())
+    }
+
+    /// Where an instance serves its schema: `/schemas/orders.order-imported/2.json`.
+    #[must_use]
+    pub fn route(&self) -> String {
+        schema_path(self.context, self.event_type, &self.version.to_string())
     }
 
     /// Its schema as it stands in a file.
@@ -137,11 +149,11 @@ fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator()
 }
 
-/// The schema with its address and name, in an order that people read. Later versions of the program may add fields.
+/// The schema with its names, in an order that people read. Later versions of the program may add fields.
 fn titled(event: &Published, schema: Value) -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": ce_dataschema(event.context, event.event_type, &event.version.to_string()),
+        "$id": event.dataschema(),
         "title": event.event_type,
         "description": schema["description"],
         "type": schema["type"],

@@ -16,7 +16,7 @@ pub use edge::{BODY_BYTES_MAX, EdgeSettings, edge};
 pub use etag::{IfMatch, IfNoneMatch, etag};
 pub use fingerprint::fingerprint;
 pub use idempotency::{IdempotencyKey, REPLAYED};
-pub use json::{Json, MergePatch, RawJson, parse};
+pub use json::{Json, MergePatch, RawJson, not_null, parse};
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest, SealedPage};
 pub use params::Params;
 pub use path::Path;

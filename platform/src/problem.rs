@@ -1,5 +1,7 @@
 //! The one error body of every API here: RFC 9457, with what happened, why, and what to do.
 
+mod explanation;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +15,8 @@ use utoipa::ToSchema;
 use utoipa::openapi::{self, Content, RefOr, ResponseBuilder};
 
 use crate::http::context;
+
+pub use explanation::{COMMON, Explanation};
 
 /// The media type of every problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -61,7 +65,7 @@ pub struct ProblemBody<'a> {
     detail: &'a str,
     /// What was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "/v1/orders/import")]
+    #[schema(example = "/v1/things/7")]
     instance: Option<String>,
     /// By which the request is found in traces and logs.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -185,9 +185,13 @@ pub struct HttpSettings {
     #[arg(long, env = "HANDSEL_BODY_BYTES_MAX", value_name = "BYTES", default_value_t = BODY_BYTES_MAX)]
     pub body_bytes_max: usize,
 
-    /// Longest time for one request.
+    /// Longest time for one request; a single statement of a query gets half of it.
     #[arg(long, env = "HANDSEL_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = 30_000)]
     pub request_timeout_ms: u64,
+
+    /// Longest time that a query waits for what its Consistency-Token tells of.
+    #[arg(long, env = "HANDSEL_TOKEN_WAIT_MAX_MS", value_name = "MS", default_value_t = 2_000)]
+    pub token_wait_max_ms: u64,
 }
 
 /// The Postgres and the broker that the program brings along.

@@ -1,5 +1,7 @@
 //! What every route needs, and what it says when Postgres does not answer.
 
+use std::time::Duration;
+
 use axum::extract::FromRef;
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
@@ -7,7 +9,7 @@ use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::response::{IntoResponse, Response};
 use platform::http::{IfNoneMatch, etag};
 use platform::postgres;
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::progress::Progress;
 use platform::token::TokenKey;
 use serde::Serialize;
@@ -16,14 +18,33 @@ use sqlx::PgPool;
 const RETRY_AFTER_S: u32 = 1;
 /// Postgres: the relation does not exist.
 const UNDEFINED_TABLE: &str = "42P01";
+/// Postgres: the statement was cancelled, here because it took longer than it may.
+const CANCELED: &str = "57014";
+
+/// What every query may be answered.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new(
+        "query-too-slow",
+        503,
+        "The database needed too long for the answer, and was stopped. Repeat after Retry-After, or ask for less.",
+    ),
+    Explanation::new("view-missing", 503, "The view is not built yet. Repeat when the projector has started."),
+    Explanation::new(
+        "views-unavailable",
+        503,
+        "The database of the views cannot be reached. Repeat after Retry-After.",
+    ),
+];
 
 /// The views and how far they are.
 #[derive(Clone)]
 pub struct App {
-    /// The database of the views.
+    /// The database of the views, which stops statements that take too long.
     pub views: PgPool,
     /// How far the views of this process are.
     pub progress: Progress,
+    /// How long a query waits for what its token tells of.
+    pub wait_max: Duration,
     /// By which tokens and cursors are ours.
     pub tokens: TokenKey,
 }
@@ -36,10 +57,15 @@ impl FromRef<App> for TokenKey {
 
 /// What Postgres said, for whoever asked.
 pub(crate) fn failed(error: sqlx::Error) -> Problem {
-    let missing = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == UNDEFINED_TABLE);
-    if missing {
+    let code = error.as_database_error().and_then(|error| error.code());
+    if code.as_deref() == Some(UNDEFINED_TABLE) {
         let detail = "this view is not built yet; repeat the request when the projector has started";
         return Problem::unavailable("view-missing", detail, RETRY_AFTER_S);
+    }
+    if code.as_deref() == Some(CANCELED) {
+        let detail =
+            "the database needed too long for this answer, and was stopped; repeat the request or ask for less";
+        return Problem::unavailable("query-too-slow", detail, RETRY_AFTER_S);
     }
     if postgres::is_unavailable(&error) {
         let detail = "the database of the views cannot be reached just now; repeat the request";

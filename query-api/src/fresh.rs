@@ -7,19 +7,32 @@ use axum::http::header::WARNING;
 use axum::response::{IntoResponse, Response};
 use envelope::{History, Position};
 use event_schemas::Context;
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::progress::{Seen, WHOLE_STORE};
 use platform::token::ConsistencyToken;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::{App, failed};
 
-const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How often the checkpoints are read of views that another process builds.
 const POLL_EVERY: Duration = Duration::from_millis(15);
 const RETRY_AFTER_S: u32 = 1;
 const OTHER_HISTORY: &str = "299 handsel \"the token is of another history of the store, which lost events; \
                              what you did may be gone: look, and drop the token\"";
+
+/// What a query with a token may be answered.
+pub(crate) const PROBLEMS: &[Explanation] = &[
+    Explanation::new(
+        "not-yet-visible",
+        503,
+        "The view does not show yet what the Consistency-Token tells of. Repeat after Retry-After.",
+    ),
+    Explanation::new(
+        "parked",
+        503,
+        "The view could not take in what you did and has set it aside. An operator must look.",
+    ),
+];
 
 /// The view has what the token tells of, or never will.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +41,7 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    /// Adds the warning that what was asked for cannot be waited for.
+    /// Adds the warning that what was asked for cannot be waited for: to a refusal too, for which it may be the reason.
     pub(crate) fn answer(self, body: impl IntoResponse) -> Response {
         let mut response = body.into_response();
         if self.other_history {
@@ -46,7 +59,7 @@ pub(crate) async fn fresh(app: &App, view: &str, of: &[Context], token: &Consist
     if wanted.is_empty() {
         return Ok(fresh);
     }
-    let deadline = Instant::now() + WAIT_MAX;
+    let deadline = Instant::now() + app.wait_max;
     let (mut in_time, mut whole) = (true, true);
     for ((context, partition), place) in &wanted {
         let seen = match app.progress.wait(view, context, *partition, **place, deadline).await {

@@ -7,7 +7,7 @@ use event_schemas::Context;
 use event_schemas::ids::AccountId;
 use platform::caller::Caller;
 use platform::http::{IfNoneMatch, Page, PageRequest, Params, Path};
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::token::ConsistencyToken;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +20,13 @@ use crate::fresh::fresh;
 
 const ACCOUNTS: &str = "accounts";
 const READS: &[Context] = &[Context::Identity];
+
+/// What may be wrong with a question about accounts.
+pub(crate) const PROBLEMS: &[Explanation] = &[Explanation::new(
+    "account-not-found",
+    404,
+    "There is no such account, or not yet: send the Consistency-Token of its registration.",
+)];
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(accounts)).routes(routes!(account))
@@ -57,11 +64,9 @@ struct Account {
     get, path = "/v1/accounts", tag = "identity", operation_id = "listAccounts",
     params(("filter[reference]" = Option<String>, Query,
             description = "Only the one with this number of the operator's.", example = "00002"),
-           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "A page; `Link` leads to the next.", body = Page<Account>,
+           ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "A page; `Link` leads to the next.", headers(("Link")), body = Page<Account>,
                example = json!({"data": [{"account": "018f4e7a-0000-7000-8000-000000000001", "name": "Ana Lima",
                    "email": "ana@example.org", "erased": false, "reference": "00002", "version": 1,
                    "registered_at": "2026-11-21T09:00:00.000000Z", "changed_at": "2026-11-21T09:00:00.000000Z"}],
@@ -99,14 +104,13 @@ async fn accounts(
 #[utoipa::path(
     get, path = "/v1/accounts/{account}", tag = "identity", operation_id = "getAccount",
     params(("account" = Uuid, Path, description = "Which one.", example = "018f4e7a-0000-7000-8000-000000000001"),
-           ("If-None-Match" = Option<String>, Header, description = "The ETag that you have: 304 if it is still so."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "The account; `ETag` is its version.", body = Account,
+           ("If-None-Match" = Option<String>, Header),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "The account; `ETag` is its version.", headers(("ETag")), body = Account,
                example = json!({"account": "018f4e7a-0000-7000-8000-000000000001", "name": "Ana Lima",
                    "email": "ana@example.org", "erased": false, "reference": "00002", "version": 1,
                    "registered_at": "2026-11-21T09:00:00.000000Z", "changed_at": "2026-11-21T09:00:00.000000Z"})),
-              (status = 304, description = "You have it."), Problem)
+              (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn account(
     State(app): State<App>,
@@ -128,10 +132,10 @@ async fn account(
     .fetch_optional(&app.views)
     .await
     .map_err(failed)?;
-    let row = row.ok_or_else(|| {
+    let Some(row) = row else {
         let detail =
             format!("there is no account {account}, or not yet: send the Consistency-Token of its registration");
-        Problem::not_found("account-not-found", detail)
-    })?;
+        return Ok(fresh.answer(Problem::not_found("account-not-found", detail)));
+    };
     Ok(fresh.answer(tagged(&held, row.version, row)))
 }

@@ -6,6 +6,7 @@ mod fresh;
 mod identity;
 mod orders;
 
+use platform::problem::Explanation;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,6 +21,12 @@ pub fn router(app: App) -> axum::Router {
 #[must_use]
 pub fn openapi() -> OpenApi {
     routes().into_openapi()
+}
+
+/// What its problems mean, besides those that every API may answer.
+#[must_use]
+pub fn problems() -> Vec<Explanation> {
+    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS].concat()
 }
 
 fn routes() -> OpenApiRouter<App> {

@@ -10,7 +10,7 @@ use event_schemas::Context;
 use event_schemas::ids::{AccountId, OrderId};
 use platform::caller::Caller;
 use platform::http::{IfNoneMatch, Page, PageRequest, Params, Path};
-use platform::problem::Problem;
+use platform::problem::{Explanation, Problem};
 use platform::token::ConsistencyToken;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,6 +24,13 @@ use crate::fresh::fresh;
 const ORDERS: &str = "orders";
 const CUSTOMER_ORDERS: &str = "customer_orders";
 const READS: &[Context] = &[Context::Orders];
+
+/// What may be wrong with a question about orders.
+pub(crate) const PROBLEMS: &[Explanation] = &[Explanation::new(
+    "order-not-found",
+    404,
+    "There is no such order, or not yet: send the Consistency-Token of its import.",
+)];
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -110,11 +117,9 @@ impl From<OrderRow> for Order {
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders", operation_id = "listOrders",
     params(("filter[customer]" = Option<Uuid>, Query, description = "Only this account's."),
-           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "A page; `Link` leads to the next.", body = Page<Order>,
+           ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "A page; `Link` leads to the next.", headers(("Link")), body = Page<Order>,
                example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002",
                    "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
                    "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
@@ -154,15 +159,14 @@ async fn orders(
 #[utoipa::path(
     get, path = "/v1/orders/{order}", tag = "orders", operation_id = "getOrder",
     params(("order" = Uuid, Path, description = "Which one.", example = "018f4e7a-0000-7000-8000-000000000002"),
-           ("If-None-Match" = Option<String>, Header, description = "The ETag that you have: 304 if it is still so."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "The order; `ETag` is its version.", body = Order,
+           ("If-None-Match" = Option<String>, Header),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "The order; `ETag` is its version.", headers(("ETag")), body = Order,
                example = json!({"order": "018f4e7a-0000-7000-8000-000000000002",
                    "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
                    "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
                    "recorded_at": "2026-11-21T09:00:00.000000Z"})),
-              (status = 304, description = "You have it."), Problem)
+              (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn order(
     State(app): State<App>,
@@ -186,10 +190,10 @@ async fn order(
     .fetch_optional(&app.views)
     .await
     .map_err(failed)?;
-    let row = row.ok_or_else(|| {
+    let Some(row) = row else {
         let detail = format!("there is no order {order}, or not yet: send the Consistency-Token of its import");
-        Problem::not_found("order-not-found", detail)
-    })?;
+        return Ok(fresh.answer(Problem::not_found("order-not-found", detail)));
+    };
     Ok(fresh.answer(tagged(&held, row.version, row)))
 }
 
@@ -197,12 +201,10 @@ async fn order(
 #[utoipa::path(
     get, path = "/v1/customers/{account}/orders", tag = "orders", operation_id = "listCustomerOrders",
     params(("account" = Uuid, Path, description = "Whose.", example = "018f4e7a-0000-7000-8000-000000000001"),
-           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
+           ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+           ("Consistency-Token" = Option<String>, Header)),
     responses((status = 200, description = "A page, empty for somebody who bought nothing; `Link` leads to the next.",
-               body = Page<CustomerOrder>,
+               headers(("Link")), body = Page<CustomerOrder>,
                example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002", "ordered_on": "1997-01-12",
                    "units": 5, "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1}],
                    "next_cursor": null, "has_more": false})),

@@ -6,4 +6,6 @@ mod journeys;
 mod malformed;
 mod openapi;
 mod parked;
+mod patch;
+mod waiting;
 pub(crate) mod world;

@@ -4,6 +4,7 @@
 
 mod imports;
 mod places;
+mod problems;
 mod sizes;
 mod sources;
 mod words;

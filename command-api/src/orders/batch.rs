@@ -9,7 +9,7 @@ use event_schemas::ids::OrderId;
 use event_store::Done;
 use futures::StreamExt as _;
 use platform::caller::Caller;
-use platform::http::{IdempotencyKey, RawJson, fingerprint, parse};
+use platform::http::{IdempotencyKey, IfMatch, RawJson, fingerprint, parse};
 use platform::problem::Problem;
 use platform::token::{self, ConsistencyToken};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,7 @@ pub(super) struct Batch {
 /// What became of each line, in their order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Results {
+    /// One for each.
     results: Vec<Line>,
 }
 
@@ -74,9 +75,11 @@ pub(super) struct Line {
         "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
         "total": {"amount_minor": 7700, "currency": "USD"}}]})),
     params(("Idempotency-Key" = String, Header, description = "Names this request; line 7 has the key `<key>#7`.",
-            example = "7d444840-9dc0-4ad1-b245-5ffdce74fad2")),
+            example = "7d444840-9dc0-4ad1-b245-5ffdce74fad2"),
+           ("If-Match" = Option<String>, Header,
+            description = "The version that each order must have; `\"0\"`: none may be there yet.", example = "\"0\"")),
     responses(
-        (status = 200, description = "Each line has its own status.", body = Results,
+        (status = 200, description = "Each line has its own status.", headers(("Consistency-Token")), body = Results,
          example = json!({"results": [{
             "line": 1, "status": 201, "order": "018f4e7a-0000-7000-8000-000000000002", "version": 1}]})),
         Problem)
@@ -85,6 +88,7 @@ pub(super) async fn import_batch(
     State(app): State<App>,
     caller: Caller,
     key: IdempotencyKey,
+    expected: Option<IfMatch>,
     body: RawJson<Batch>,
 ) -> Result<Response, Problem> {
     let lines = body.value.orders;
@@ -92,12 +96,20 @@ pub(super) async fn import_batch(
         return Err(Problem::bad_field("/orders", "a batch has 1 to 1000 orders; send more in several batches"));
     }
     let fingerprint = fingerprint(&app.tokens, &Method::POST, "/v1/orders/import-batch", &body.bytes);
+    let condition = Condition { fingerprint, expected: expected.and_then(|expected| expected.0) };
     let outcomes: Vec<_> = futures::stream::iter(lines.into_iter().enumerate())
-        .map(|(index, line)| import_line(&app, &caller, key.line(index + 1), fingerprint, line))
+        .map(|(index, line)| import_line(&app, &caller, key.line(index + 1), condition, line))
         .buffered(UNDER_WAY_MAX)
         .collect()
         .await;
     answered(&app, outcomes)
+}
+
+/// What all lines of a request have in common.
+#[derive(Clone, Copy)]
+struct Condition {
+    fingerprint: [u8; 32],
+    expected: Option<i64>,
 }
 
 type Outcome = Result<(OrderId, Done), Problem>;
@@ -106,12 +118,12 @@ async fn import_line(
     app: &App,
     caller: &Caller,
     key: IdempotencyKey,
-    fingerprint: [u8; 32],
+    condition: Condition,
     line: Box<RawValue>,
 ) -> Outcome {
     let import: Import = parse(line.get().as_bytes())?;
     let order = import.order.unwrap_or_else(|| OrderId(caller.derive(key.as_str())));
-    let ask = answer::ask(caller, None, Some(&key), || fingerprint);
+    let ask = answer::ask(caller, condition.expected, Some(&key), || condition.fingerprint);
     super::take_in(app, order, import, ask).await.map(|done| (order, done))
 }
 

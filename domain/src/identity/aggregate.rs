@@ -47,7 +47,7 @@ impl Account {
     /// The reason why nothing follows.
     pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         use Account::{Absent, Registered};
-        use AccountCommand::{Register, Rename};
+        use AccountCommand::{Keep, Register, Rename};
         match (self, command) {
             (_, Register { name: Sealed::Erased { .. }, .. } | Register { email: Sealed::Erased { .. }, .. })
             | (_, Rename { name: Sealed::Erased { .. } }) => Err(AccountError::Erased),
@@ -64,9 +64,10 @@ impl Account {
                     Err(AccountError::AlreadyRegistered)
                 }
             }
-            (Absent, Rename { .. }) => Err(AccountError::NotFound),
+            (Absent, Rename { .. } | Keep) => Err(AccountError::NotFound),
             (Registered { name: current, .. }, Rename { name }) if *current == name => Ok(vec![]),
             (Registered { .. }, Rename { name }) => Ok(vec![AccountEvent::AccountRenamed { name }]),
+            (Registered { .. }, Keep) => Ok(vec![]),
         }
     }
 

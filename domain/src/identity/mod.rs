@@ -33,6 +33,8 @@ pub enum AccountCommand {
         /// What the holder is called.
         name: Sealed<String>,
     },
+    /// Leave everything as it is: whoever asks learns whether the account is there, and in which version.
+    Keep,
 }
 
 /// Why an account refuses.

@@ -6,7 +6,8 @@ use super::*;
 fn headers_name_context_event_and_version() {
     assert_eq!(ce_type(Context::Orders, "OrderImported", "2"), "com.handsel.orders.order-imported.v2");
     assert_eq!(ce_source(Context::Identity), "/services/identity");
-    assert_eq!(ce_dataschema(Context::Orders, "OrderImported", "2"), "/schemas/orders.order-imported/2.json");
+    assert_eq!(ce_dataschema(Context::Orders, "OrderImported", "2"), "urn:handsel:schemas:orders.order-imported:2");
+    assert_eq!(schema_path(Context::Orders, "OrderImported", "2"), "/schemas/orders.order-imported/2.json");
 }
 
 #[test]

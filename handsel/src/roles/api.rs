@@ -6,8 +6,10 @@ use axum::Router;
 use axum::serve::ListenerExt as _;
 use domain::identity::Account;
 use domain::orders::Order;
+use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
 use platform::http::{EdgeSettings, docs, edge};
+use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
 use tokio::net::TcpListener;
 
@@ -15,6 +17,8 @@ use super::{Process, Role};
 
 /// An aggregate with so many events more than its snapshot gets a new one.
 const SNAPSHOT_EVERY_EVENTS: i64 = 100;
+/// Postgres takes no longer timeout than this, and takes 0 for none.
+const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
 /// Serves what the process has roles for, until the end begins; requests under way are answered.
 pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Parts) -> anyhow::Result<()> {
@@ -34,21 +38,39 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
 
 /// The documentation describes what this process answers, so a role alone describes its own part.
 fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
-    let (mut routes, mut described) = (Router::new(), Vec::new());
+    let (mut routes, mut described, mut problems) = (Router::new(), Vec::new(), Vec::new());
     if process.plan.has(Role::CommandApi) {
         routes = routes.merge(command_api::router(commands(process)));
         described.push(command_api::openapi());
+        problems.extend(command_api::problems());
     }
     if process.plan.has(Role::QueryApi) {
-        let (views, tokens) = (process.spine.views.clone(), process.spine.tokens.clone());
-        routes = routes.merge(query_api::router(query_api::App { views, tokens, progress: process.progress.clone() }));
+        routes = routes.merge(query_api::router(queries(process)?));
         described.push(query_api::openapi());
+        problems.extend(query_api::problems());
     }
     let document = docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described);
+    let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
     let http = &process.plan.http;
     let timeout = Duration::from_millis(http.request_timeout_ms);
     let settings = EdgeSettings { timeout, body_bytes_max: http.body_bytes_max };
-    Ok(edge(routes.merge(docs::routes(&document)?), settings))
+    Ok(edge(routes.merge(docs::routes(&document, problems)?).merge(schemas), settings))
+}
+
+/// The views, over connections that stop a statement before the request is given up.
+fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
+    let (instance, http) = (process.instance, &process.plan.http);
+    let connections = instance.settings.database.database_connections;
+    let settings = PoolSettings {
+        statement_timeout: Some(Duration::from_millis((http.request_timeout_ms / 2).clamp(1, STATEMENT_MS_MAX))),
+        ..PoolSettings::new("handsel views").connections_max(connections).plan_each_call()
+    };
+    Ok(query_api::App {
+        views: pool_lazy(&instance.urls.views, &settings)?,
+        tokens: process.spine.tokens.clone(),
+        progress: process.progress.clone(),
+        wait_max: Duration::from_millis(http.token_wait_max_ms),
+    })
 }
 
 /// The commands of the contexts whose stores this process has.

@@ -7,8 +7,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_path_to_error::{Path, Segment};
 
 use self::objects::Objects;
@@ -31,7 +31,8 @@ pub struct RawJson<T> {
     pub bytes: Bytes,
 }
 
-/// A change in the form of RFC 7396: `application/merge-patch+json`.
+/// A change in the form of RFC 7396: `application/merge-patch+json`. What is absent stays, so each field is an `Option`
+/// with `#[serde(default)]`; one that cannot be removed is read by [`not_null`].
 #[derive(Clone, Debug)]
 pub struct MergePatch<T> {
     /// What it says.
@@ -107,6 +108,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = T::deserialize(Objects(&mut reader)).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| explain::<T>(bytes, &error))
+}
+
+/// A field of a patch that may be absent but not removed: `null` is refused like any other wrong type.
+///
+/// # Errors
+/// What the type says about the value.
+pub fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(reader: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(reader).map(Some)
 }
 
 /// What the body begins like, if that is JSON but no object.

@@ -67,13 +67,12 @@ struct Day {
     get, path = "/v1/sales/summary", tag = "orders", operation_id = "getSalesSummary",
     params(("filter[currency]" = Option<String>, Query,
             description = "Which currency; required once there are several.", example = "USD"),
-           ("If-None-Match" = Option<String>, Header, description = "The ETag that you have: 304 if it is still so."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "The sums.", body = Summary,
+           ("If-None-Match" = Option<String>, Header),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "The sums.", headers(("ETag")), body = Summary,
                example = json!({"orders": 69659, "customers": 23570, "units": 167_881,
                    "revenue_minor": 250_031_563, "currency": "USD"})),
-              (status = 304, description = "You have them."), Problem)
+              (status = 304, description = "You have them.", headers(("ETag"))), Problem)
 )]
 async fn summary(
     State(app): State<App>,
@@ -97,7 +96,7 @@ async fn summary(
     .map_err(failed)?;
     if rows.len() > 1 {
         let why = "things were sold in several currencies, and their sums cannot be added: say which one you want";
-        return Err(Problem::bad_parameter("filter[currency]", why));
+        return Ok(fresh.answer(Problem::bad_parameter("filter[currency]", why)));
     }
     let none = || Summary { currency: currency.map(|currency| currency.code().to_owned()), ..Summary::default() };
     let row = rows.pop().unwrap_or_else(none);
@@ -110,11 +109,10 @@ async fn summary(
     params(("filter[from]" = Option<String>, Query, description = "Not before this day.", example = "1997-01-01"),
            ("filter[to]" = Option<String>, Query, description = "Not after this day.", example = "1997-12-31"),
            ("filter[currency]" = Option<String>, Query, description = "Only in this one.", example = "USD"),
-           ("limit" = Option<i64>, Query, description = "How many at most, 1 to 100.", example = 20),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
-           ("Consistency-Token" = Option<String>, Header,
-            description = "As a command answered it: waits until the answer shows what it did.")),
-    responses((status = 200, description = "A page, oldest day first; `Link` leads to the next.", body = Page<Day>,
+           ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "A page, oldest day first; `Link` leads to the next.",
+               headers(("Link")), body = Page<Day>,
                example = json!({"data": [{"ordered_on": "1997-01-12", "currency": "USD", "orders": 1, "units": 5,
                    "revenue_minor": 7700}], "next_cursor": null, "has_more": false})),
               Problem)

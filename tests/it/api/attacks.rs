@@ -1,6 +1,8 @@
 //! Every route of the published description, attacked in every place where it takes something: no answer is a 5xx, and
 //! every refusal says what is wrong and where.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -9,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use super::world::{ACCOUNT, Answer, Api, document};
+use super::world::{ACCOUNT, Answer, Api, document, explanations, resolved};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// What stands in a path, a query or a header, escaped for a URL.
@@ -90,7 +92,10 @@ fn operations() -> Vec<Operation> {
             all.push(Operation {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
-                parameters: parameters.map(|one| (text(&one["in"]), text(&one["name"]))).collect(),
+                parameters: parameters
+                    .map(|one| resolved(&document, one))
+                    .map(|one| (text(&one["in"]), text(&one["name"])))
+                    .collect(),
                 body: content.map(|(kind, content)| (kind.clone(), content["example"].clone())),
             });
         }
@@ -138,6 +143,13 @@ impl Operation {
     }
 }
 
+/// Status of each code, as it is explained.
+fn statuses() -> &'static BTreeMap<&'static str, u16> {
+    static STATUSES: LazyLock<BTreeMap<&'static str, u16>> =
+        LazyLock::new(|| explanations().into_iter().map(|one| (one.code, one.status)).collect());
+    &STATUSES
+}
+
 #[track_caller]
 fn check(said: &str, answer: &Answer) {
     let status = answer.status.as_u16();
@@ -147,7 +159,9 @@ fn check(said: &str, answer: &Answer) {
     }
     assert_eq!(answer.header("content-type"), "application/problem+json", "{said}: {answer:?}");
     assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{said}: {answer:?}");
-    assert!(answer.body["trace_id"].is_string() && answer.body["code"].is_string(), "{said}: {answer:?}");
+    assert!(answer.body["trace_id"].is_string(), "{said}: {answer:?}");
+    let code = answer.body["code"].as_str().unwrap_or_else(|| panic!("{said}: {answer:?}"));
+    assert_eq!(statuses().get(code), Some(&status), "{said}: {code} is explained with its status");
     if matches!(status, 400 | 412 | 413 | 415 | 422 | 428) {
         assert!(answer.body["errors"][0]["pointer"].is_string(), "{said} names no field: {answer:?}");
     }
@@ -242,12 +256,9 @@ async fn what_is_hardly_http_is_refused_and_the_next_request_is_served() {
     let api = Api::start().await;
     let long = "x".repeat(600_000);
     let many: String = (0..300).map(|n| format!("X-{n}: {n}\r\n")).collect();
-    let requests: [Vec<u8>; 13] = [
-        format!("GET /v1/orders HTTP/1.1\r\nHost: x\r\nX-Junk: {long}\r\n\r\n").into(),
-        format!("GET /v1/orders HTTP/1.1\r\nHost: x\r\n{many}\r\n").into(),
+    let requests: [Vec<u8>; 10] = [
         format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n").into(),
         b"GET /v1/orders HTTP/9.9\r\nHost: x\r\n\r\n".into(),
-        b"GET  /v1/orders\r\n\r\n".into(),
         b"GET /v1/orders?\xff HTTP/1.1\r\nHost: x\r\n\r\n".into(),
         b"GET /v1/orders HTTP/1.1\r\nHost: x\r\nHandsel-Caller: \xff\r\n\r\n".into(),
         b"GET /v1/orders HTTP/1.1\r\nHost: x\r\nConsistency-Token: \xff\r\n\r\n".into(),
@@ -258,17 +269,35 @@ async fn what_is_hardly_http_is_refused_and_the_next_request_is_served() {
             .into(),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".into(),
     ];
+    // What HTTP itself refuses gets a bare status.
+    let bare: [(&str, Vec<u8>); 4] = [
+        ("431", format!("GET /v1/orders HTTP/1.1\r\nHost: x\r\nX-Junk: {long}\r\n\r\n").into()),
+        ("431", format!("GET /v1/orders HTTP/1.1\r\nHost: x\r\n{many}\r\n").into()),
+        ("414", format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", &long[..70_000]).into()),
+        ("400", b"GET  /v1/orders\r\n\r\n".into()),
+    ];
+    for (status, request) in bare {
+        let answer = answer_to(&api, &request).await;
+        assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+        assert!(answer.is_empty() || answer.ends_with("\r\n\r\n"), "it has a body: {answer}");
+    }
     for request in requests {
         let said = String::from_utf8_lossy(&request[..request.len().min(100)]).into_owned();
-        let mut stream = TcpStream::connect(api.address()).await.unwrap();
-        let mut answer = Vec::new();
-        // It may hang up before it has read all.
-        _ = stream.write_all(&request).await;
-        _ = stream.shutdown().await;
-        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-        assert!(read.is_ok(), "{said}: it neither answers nor hangs up");
-        let answer = String::from_utf8_lossy(&answer);
+        let answer = answer_to(&api, &request).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{said}: {answer}");
         api.get("/v1/orders", &[]).await.expect(200);
     }
+}
+
+/// What comes back before the connection ends.
+async fn answer_to(api: &Api, request: &[u8]) -> String {
+    let said = String::from_utf8_lossy(&request[..request.len().min(100)]).into_owned();
+    let mut stream = TcpStream::connect(api.address()).await.unwrap();
+    let mut answer = Vec::new();
+    // It may hang up before it has read all.
+    _ = stream.write_all(request).await;
+    _ = stream.shutdown().await;
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "{said}: it neither answers nor hangs up");
+    String::from_utf8_lossy(&answer).into_owned()
 }

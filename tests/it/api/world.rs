@@ -1,11 +1,16 @@
 //! Both APIs on a port of their own, over stores and views of their own.
 
+use std::time::Duration;
+
 use domain::identity::Account;
 use domain::orders::Order;
+use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
 use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Store, StoreConfig};
 use platform::http::{EdgeSettings, docs, edge};
+use platform::postgres::{PoolSettings, pool_lazy};
+use platform::problem::{COMMON, Explanation};
 use platform::progress::Progress;
 use platform::settings::Secret;
 use platform::token::TokenKey;
@@ -27,6 +32,7 @@ pub(crate) struct Api {
     pub(crate) database: TestDatabase,
     pub(crate) keys: KeyRing,
     pub(crate) stores: Stores,
+    pub(crate) tokens: TokenKey,
     base: String,
     client: Client,
     _stop: DropGuard,
@@ -40,6 +46,24 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// How long a query waits for its token, and its statement for the database.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) wait_max: Duration,
+    pub(crate) statement_timeout: Option<Duration>,
+}
+
+/// What may go wrong with any of it, and what that means.
+pub(crate) fn explanations() -> Vec<Explanation> {
+    [COMMON.to_vec(), command_api::problems(), query_api::problems()].concat()
+}
+
+/// A part of a document, or what it refers to.
+pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
+    let place = part["$ref"].as_str().and_then(|place| place.strip_prefix('#'));
+    place.map_or(part, |place| document.pointer(place).unwrap_or_else(|| panic!("{place} is not described")))
+}
+
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
     docs::merged("Handsel", env!("CARGO_PKG_VERSION"), [command_api::openapi(), query_api::openapi()])
@@ -47,6 +71,10 @@ pub(crate) fn document() -> OpenApi {
 
 impl Api {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }).await
+    }
+
+    pub(crate) async fn start_with(patience: Patience) -> Self {
         _ = rustls::crypto::ring::default_provider().install_default();
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
@@ -72,14 +100,15 @@ impl Api {
             identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
             orders: Some(command_api::orders::Commands { orders }),
         });
-        let queries = query_api::router(query_api::App { views, progress, tokens });
-        let routes = commands.merge(queries).merge(docs::routes(&document()).unwrap());
+        let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
+        let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
+        let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let end = stop.clone();
         let serving = axum::serve(listener, edge(routes, EdgeSettings::default()));
         tokio::spawn(serving.with_graceful_shutdown(async move { end.cancelled().await }).into_future());
-        Self { database, keys, stores, base, client: Client::new(), _stop: stop.drop_guard() }
+        Self { database, keys, stores, tokens, base, client: Client::new(), _stop: stop.drop_guard() }
     }
 
     /// Sends what is said, and nothing else: `headers` are lines such as `If-Match: "1"`.
@@ -127,6 +156,13 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         self
     }
+}
+
+fn queries(database: &TestDatabase, progress: Progress, tokens: TokenKey, patience: Patience) -> query_api::App {
+    let Patience { wait_max, statement_timeout } = patience;
+    let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
+    let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
+    query_api::App { views, progress, wait_max, tokens }
 }
 
 async fn open(database: &TestDatabase, context: Context) -> Store {

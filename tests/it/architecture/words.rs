@@ -1,5 +1,7 @@
 //! Which words and calls are out, each with what to write instead.
 
+use std::collections::BTreeSet;
+
 use super::sources::{self, Source};
 use super::{at, no_violations};
 
@@ -21,6 +23,10 @@ const MARKET_WORDS: [&str; 12] = [
     "shop",
     "marketplace",
 ];
+/// More words of the market, in what pages are made of; elsewhere they have other meanings too.
+const MARKET_WORDS_OF_PAGES: [&str; 4] = ["order", "orders", "account", "accounts"];
+/// What pages are made of.
+const PAGES: [&str; 4] = [".html", ".css", ".js", ".json"];
 const MARKET_NAMES: [&str; 11] = [
     "Order",
     "Orders",
@@ -64,13 +70,18 @@ const MAY_PRINT: [&str; 4] = ["handsel/", "xtask/", "bench/", "event-store/examp
 #[test]
 fn the_spine_knows_no_market() {
     let mut found = Vec::new();
-    for source in sources::rust().iter().filter(|source| WITHOUT_MARKET.iter().any(|krate| source.is_in(krate))) {
+    let routes = first_segments();
+    for source in sources::all().iter().filter(|source| WITHOUT_MARKET.iter().any(|krate| source.is_in(krate))) {
+        let page = PAGES.iter().any(|end| source.path.ends_with(end));
+        let words = if page { MARKET_WORDS_OF_PAGES.as_slice() } else { &[] };
         for (number, line) in source.lines() {
             let names: Vec<_> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
             let named = names.iter().find(|name| MARKET_NAMES.contains(name)).copied();
             let lower = line.to_lowercase();
-            let worded = lower.split(|c: char| !c.is_alphanumeric()).find(|word| MARKET_WORDS.contains(word));
-            if let Some(word) = named.or(worded) {
+            let mut split = lower.split(|c: char| !c.is_alphanumeric());
+            let worded = split.find(|word| MARKET_WORDS.contains(word) || words.contains(word));
+            let route = routes.iter().find(|route| line.contains(*route)).map(String::as_str);
+            if let Some(word) = named.or(worded).or(route) {
                 found.push(format!("{}: {word}", at(source, number)));
             }
         }
@@ -203,6 +214,13 @@ fn packages_come_from_the_usual_registries() {
         .map(|path| (*path).to_owned())
         .collect();
     no_violations("registries are the machine's business, not the repository's", &hosts);
+}
+
+/// How the routes of the market begin: `/v1/orders`.
+fn first_segments() -> BTreeSet<String> {
+    let documents = [command_api::openapi(), query_api::openapi()];
+    let paths = documents.iter().flat_map(|document| document.paths.paths.keys());
+    paths.map(|path| path.split('/').take(3).collect::<Vec<_>>().join("/")).collect()
 }
 
 /// What `struct`, `enum` or `trait` a line defines.

@@ -9,38 +9,52 @@ const el = (tag, props = {}, ...children) => {
 const problems = JSON.parse($('problems').textContent);
 let api = { paths: {} };
 let operations = [];
+// The operation on the page; none on that of the problems.
+let shown;
 
-const resolve = (schema) => {
-  const name = schema?.$ref?.split('/').pop();
-  return name ? resolve(api.components?.schemas?.[name]) : schema ?? {};
+const resolve = (thing) => {
+  const path = thing?.$ref?.slice(2).split('/');
+  return path ? resolve(path.reduce((node, key) => node?.[key], api)) : thing ?? {};
 };
+const choices = (schema) => (schema.oneOf ?? schema.anyOf ?? []).filter((one) => one.type !== 'null');
 const typeOf = (schema) => {
   const given = schema?.$ref?.split('/').pop();
   const found = resolve(schema);
   if (found.type === 'array') return `${typeOf(found.items)}[]`;
-  const choice = (found.oneOf ?? found.anyOf ?? []).filter((one) => one.type !== 'null').map(typeOf).join(' | ');
-  return given ?? (choice || [found.type].flat().filter((one) => one && one !== 'null').join(' | ') || 'any');
+  const plain = [found.type].flat().filter((one) => one && one !== 'null').join(' | ');
+  return given ?? (choices(found).map(typeOf).join(' | ') || [plain || 'any', plain === 'string' && found.format].filter(Boolean).join(', '));
 };
 const exampleOf = (content) => {
   const first = Object.values(content ?? {})[0] ?? {};
   return first.example ?? Object.values(first.examples ?? {})[0]?.value;
 };
+// Text with `code` in it.
+const prose = (text = '') => text.split('`').map((part, index) => (index % 2 ? el('code', {}, part) : part));
+const sentence = (text = '') => text.replace(/\.$/, '');
 const pretty = (value) => (value === undefined ? '' : JSON.stringify(value, null, 2));
 
 function table(head, rows) {
-  const cells = (tag, row) => el('tr', {}, ...row.map((cell) => el(tag, {}, cell)));
-  return el('table', {}, el('thead', {}, cells('th', head)), el('tbody', {}, ...rows.map((row) => cells('td', row))));
+  const cells = (tag, row) => el('tr', {}, ...row.map((cell) => el(tag, {}, ...[cell].flat())));
+  return el('table', { className: head.at(-1).toLowerCase() }, el('thead', {}, cells('th', head)), el('tbody', {}, ...rows.map((row) => cells('td', row))));
+}
+
+// The fields of an object, and of the objects in it.
+function rowsOf(schema, before = '', depth = 0) {
+  const found = resolve(schema);
+  const required = new Set(found.required ?? []);
+  return Object.entries(found.properties ?? {}).flatMap(([name, field]) => {
+    const own = resolve(field);
+    const inner = own.type === 'array' ? own.items : choices(own)[0] ?? field;
+    const place = before + name + (own.type === 'array' ? '[]' : '');
+    const type = typeOf(field) + (required.has(name) ? ', required' : '');
+    const row = [el('code', {}, before + name), type, prose(field.description ?? own.description)];
+    return [row, ...(depth < 3 ? rowsOf(inner, `${place}.`, depth + 1) : [])];
+  });
 }
 
 function fields(schema) {
-  const found = resolve(schema);
-  const names = Object.entries(found.properties ?? {});
-  if (!names.length) return null;
-  const required = new Set(found.required ?? []);
-  const rows = names.map(([name, field]) => [
-    el('code', {}, name), typeOf(field), required.has(name) ? 'yes' : '', field.description ?? resolve(field).description ?? '',
-  ]);
-  return table(['Field', 'Type', 'Required', 'Meaning'], rows);
+  const rows = rowsOf(schema);
+  return rows.length ? table(['Field', 'Type', 'Meaning'], rows) : null;
 }
 
 function request(operation, inputs, body) {
@@ -81,37 +95,47 @@ async function send(asked, into) {
   }
 }
 
+// A page that did not come over TLS or loopback has no clipboard; then the text can be copied by hand.
+async function copyTo(into, text) {
+  const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+  into.replaceChildren(el('p', {}, copied ? 'Copied:' : 'Copy this:'), el('pre', {}, text));
+}
+
 function form(operation) {
-  const caller = { name: 'Handsel-Caller', in: 'header', description: 'Who asks: a name and perhaps roles.', example: 'ana;roles=operator' };
-  const inputs = [...(operation.parameters ?? []), caller].map((parameter) => {
+  const inputs = (operation.parameters ?? []).map(resolve).map((parameter) => {
     const fresh = parameter.name === 'Idempotency-Key' && parameter.required ? crypto.randomUUID?.() : undefined;
     const preset = fresh ?? (parameter.required ? parameter.example ?? '' : '');
-    const input = el('input', { value: preset, placeholder: String(parameter.example ?? '') });
+    const input = el('input', { value: preset, placeholder: String(parameter.example ?? parameter.schema?.default ?? '') });
     input.setAttribute('aria-label', parameter.name);
     return { parameter, input };
   });
-  const rows = inputs.map(({ parameter, input }) => [
-    el('code', {}, parameter.name), `${parameter.in}${parameter.required ? ', required' : ''}`, parameter.description ?? '', input,
+  const asked = inputs.map(({ parameter, input }) => [
+    el('code', {}, parameter.name), `${parameter.in}${parameter.required ? ', required' : ''}`, prose(parameter.description), input,
   ]);
   const content = operation.requestBody?.content;
-  const body = content ? el('textarea', { value: pretty(exampleOf(content)), spellcheck: false, ariaLabel: 'Body' }) : null;
+  const example = pretty(exampleOf(content));
+  const rows = Math.min(example.split('\n').length, 24);
+  const body = content ? el('textarea', { value: example, rows, spellcheck: false, ariaLabel: 'Body' }) : null;
   const answer = el('div', { ariaLive: 'polite' });
   const submit = el('button', { className: 'main', onclick: () => send(request(operation, inputs, body), answer) }, 'Send');
-  const copy = el('button', { onclick: () => navigator.clipboard.writeText(curl(request(operation, inputs, body))) }, 'Copy as curl');
+  const copy = el('button', { onclick: () => copyTo(answer, curl(request(operation, inputs, body))) }, 'Copy as curl');
   const schema = content && Object.values(content)[0].schema;
-  return [table(['Name', 'In', 'Meaning', 'Value'], rows), content ? el('h3', {}, 'Body') : null, schema ? fields(schema) : null, body,
+  return [table(['Name', 'In', 'Meaning', 'Value'], asked), content ? el('h3', {}, 'Body') : null, schema ? fields(schema) : null, body,
     el('p', {}, submit, copy), answer];
 }
 
 function show(operation) {
   const responses = Object.entries(operation.responses ?? {}).flatMap(([status, response]) => {
+    const headers = Object.entries(response.headers ?? {}).map(([name, header]) => [el('code', {}, name), prose(resolve(header).description)]);
     const schema = Object.values(response.content ?? {})[0]?.schema;
     const example = pretty(exampleOf(response.content));
-    return [el('h4', {}, `${status === 'default' ? 'Problem' : status} — ${response.description ?? ''}`), schema ? fields(schema) : null,
+    const title = [status === 'default' ? 'Problem' : status, ' — ', ...prose(response.description)];
+    return [el('h4', {}, ...title), schema ? fields(schema) : null,
+      headers.length ? table(['Header', 'Meaning'], headers) : null,
       example ? el('pre', {}, example) : null];
   });
-  const title = el('h2', {}, operation.summary ?? operation.operationId, ' ', el('code', {}, `${operation.method} ${operation.path}`));
-  $('main').replaceChildren(title, el('p', {}, operation.description ?? ''), ...form(operation).filter(Boolean),
+  const title = el('h2', {}, sentence(operation.summary ?? operation.operationId), ' ', el('code', {}, `${operation.method} ${operation.path}`));
+  $('main').replaceChildren(title, el('p', {}, ...prose(operation.description)), ...form(operation).filter(Boolean),
     el('h3', {}, 'Answers'), ...responses.filter(Boolean));
 }
 
@@ -136,18 +160,22 @@ function list() {
   const wanted = $('find').value.toLowerCase();
   const groups = grouped(operations.filter((one) => `${one.summary} ${one.path} ${one.method}`.toLowerCase().includes(wanted)));
   const link = (one) => {
-    const node = el('a', { href: `#${one.operationId}` }, el('span', { className: 'method' }, one.method), one.summary ?? one.operationId);
-    if (location.hash === `#${one.operationId}`) node.setAttribute('aria-current', 'page');
+    const name = el('span', {}, sentence(one.summary ?? one.operationId));
+    const node = el('a', { href: `#${one.operationId}` }, el('span', { className: 'method' }, one.method), name);
+    if (one === shown) node.setAttribute('aria-current', 'page');
     return node;
   };
+  const all = el('a', { href: '#problem/' }, 'Problems');
+  if (!shown) all.setAttribute('aria-current', 'page');
   const parts = [...groups].flatMap(([tag, found]) => [el('h2', {}, tag), ...found.map(link)]);
-  $('list').replaceChildren(...parts, el('h2', {}, 'about'), el('a', { href: '#problem/' }, 'Problems'), el('a', { href: '/openapi.json' }, 'openapi.json'));
+  $('list').replaceChildren(...parts, el('h2', {}, 'about'), all, el('a', { href: '/openapi.json' }, 'openapi.json'));
 }
 
 function route() {
   const [name, code] = location.hash.slice(1).split('/');
-  if (name === 'problem') showProblem(code);
-  else if (operations.length) show(operations.find((one) => one.operationId === name) ?? operations[0]);
+  shown = name === 'problem' ? undefined : operations.find((one) => one.operationId === name) ?? operations[0];
+  if (shown) show(shown);
+  else showProblem(code);
   list();
 }
 
