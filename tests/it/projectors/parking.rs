@@ -3,7 +3,7 @@
 use event_schemas::Context;
 use projectors::parked::{self, Freed};
 
-use super::world::{Given, World, broken_order, order, order_id, registered, renamed};
+use super::world::{Given, World, broken_order, imported, order, order_id, registered, renamed};
 
 #[tokio::test]
 async fn a_broken_event_parks_and_the_others_are_shown() {
@@ -55,7 +55,7 @@ async fn what_follows_in_the_aggregate_waits_behind_it_and_is_freed_in_order() {
 async fn a_constraint_of_the_view_parks_the_event_too() {
     let world = World::new().await;
     sqlx::raw_sql("alter table read.orders_v1 add check (amount_minor < 1000000)").execute(&world.views).await.unwrap();
-    let dear = super::world::imported(2, "USD", 2_000_000);
+    let dear = imported(2, "USD", 2_000_000);
     world.append(Context::Orders, &[order(1), dear, order(3)]).await;
     let running = world.run();
     world.settled().await;
@@ -67,5 +67,34 @@ async fn a_constraint_of_the_view_parks_the_event_too() {
     let retried = parked::retry(&world.views, &world.stores, None, "orders").await.unwrap();
     assert_eq!(retried, Freed { freed: 1, parked: 0 });
     assert_eq!(world.count("read.orders").await, 3);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_at_which_a_projection_panics_is_parked_and_the_runner_lives() {
+    let world = World::new().await;
+    let running = world.run();
+    world.settled().await;
+    // Their sum does not fit, and arithmetic that overflows panics here.
+    let dear = [imported(1, "USD", i64::MAX), imported(2, "USD", i64::MAX)];
+    world.append(Context::Orders, &dear).await;
+    world.settled().await;
+    assert_eq!(world.count("read.parked where projection = 'sales_summary'").await, 1);
+    world.append(Context::Orders, &[order(3)]).await;
+    world.until_count("read.orders", 3).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_too_large_for_an_index_is_parked() {
+    let world = World::new().await;
+    let long: String = (0..300_u128).map(|n| uuid::Uuid::new_v5(&order_id(n), b"long").to_string()).collect();
+    world.append(Context::Orders, &[Given { event_type: long, ..order(1) }, order(2)]).await;
+    let running = world.run();
+    world.settled().await;
+    let listed = parked::list(&world.views, Some("audit_log")).await.unwrap();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert!(listed[0].reason.contains("index"), "{}", listed[0].reason);
+    assert_eq!(world.count("read.audit_log").await, 1);
     running.stop().await;
 }
