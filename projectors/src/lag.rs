@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use envelope::Position;
 use event_schemas::{Context, PARTITIONS};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::checkpoint::{Cursor, WHOLE_STORE};
+use crate::checkpoint::{Cursor, Known, WHOLE_STORE};
 use crate::projection::ReadModel;
 use crate::store_watch::Watched;
 use crate::stores::Stores;
@@ -135,10 +136,8 @@ async fn measure(context: Context, cursor: &Cursor, stores: &Stores, watched: &W
     if events == 0 {
         return Lag::default();
     }
-    let first = match stores.of(context) {
-        Ok(reader) => reader.after(oldest, 1).await.ok().and_then(|events| events.into_iter().next()),
-        Err(_) => None,
-    };
+    let first = stores.range(context, oldest, Position(oldest.get() + 1), &Known::new()).await;
+    let first = first.ok().and_then(|events| events.into_iter().next());
     let age_micros = first.map_or(0, |event| platform::clock::now().micros() - event.recorded_at.micros());
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     Lag { events, seconds: age_micros.max(0) as f64 / 1e6 }

@@ -10,6 +10,7 @@ use event_store::keys::KeyRing;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::checkpoint::Known;
 use crate::parked_rows::{self, Aggregate};
 use crate::projection::Failed;
 use crate::registry::{UnknownReadModel, find};
@@ -97,7 +98,7 @@ pub async fn retry(
     projection: &str,
 ) -> Result<Freed, ParkedFailed> {
     let model = find(projection)?;
-    let skips = parked_rows::skips(views, model.name).await?;
+    let skips = parked_rows::skips(&mut *views.acquire().await?, model.name).await?;
     let groups: Vec<(i32, String, String, String)> = sqlx::query_as(
         "select distinct generation, context, aggregate_type, aggregate_id
            from read.parked where projection = $1 order by 1, 2, 3, 4",
@@ -228,7 +229,8 @@ async fn change(
 async fn event_at(stores: &Stores, context: &str, position: i64) -> Result<Recorded<RawPayload>, ParkedFailed> {
     let outside = |error: Unfit| ParkedFailed::Outside(error.to_string());
     let context: Context = context.parse().map_err(|error| ParkedFailed::Outside(format!("{error}")))?;
-    let events = stores.range(context, Position(position - 1), Position(position)).await.map_err(outside)?;
+    let (before, at) = (Position(position - 1), Position(position));
+    let events = stores.range(context, before, at, &Known::new()).await.map_err(outside)?;
     events.into_iter().next().ok_or_else(|| outside(Unfit::Changed(context)))
 }
 
@@ -237,5 +239,5 @@ async fn event_at(stores: &Stores, context: &str, position: i64) -> Result<Recor
 /// # Errors
 /// If Postgres is away.
 pub async fn skipped(views: &PgPool, projection: &str) -> Result<HashSet<Uuid>, ParkedFailed> {
-    Ok(parked_rows::skips(views, find(projection)?.name).await?)
+    Ok(parked_rows::skips(&mut *views.acquire().await?, find(projection)?.name).await?)
 }

@@ -70,10 +70,10 @@ pub(crate) async fn park(
 }
 
 /// The events that somebody decided to leave out of this projection.
-pub(crate) async fn skips(pool: &sqlx::PgPool, projection: &str) -> sqlx::Result<HashSet<Uuid>> {
+pub(crate) async fn skips(db: &mut PgConnection, projection: &str) -> sqlx::Result<HashSet<Uuid>> {
     let ids: Vec<Uuid> = sqlx::query_scalar("select event_id from read.skips where projection = $1")
         .bind(projection)
-        .fetch_all(pool)
+        .fetch_all(db)
         .await?;
     Ok(ids.into_iter().collect())
 }

@@ -115,10 +115,12 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, RebuildFailed> {
     let model = find(name)?;
     let views = views_pool(views_url).map_err(|error| RebuildFailed::Outside(format!("{error:#}")))?;
-    let live = generation::live(&views, model.name).await?.ok_or(RebuildFailed::NotMigrated(model.name))?;
+    let live = generation::live(&mut *views.acquire().await?, model.name)
+        .await?
+        .ok_or(RebuildFailed::NotMigrated(model.name))?;
     let mut takeover = Takeover::begin(views_url.expose(), model).await?;
     let generation = generation::begin(&views, model).await?;
-    let skips = parked_rows::skips(&views, model.name).await?;
+    let skips = parked_rows::skips(&mut *views.acquire().await?, model.name).await?;
     let rebuild = Rebuild { model, views, stores, keys, skips, live, generation };
     let outcome = rebuild.run(&mut takeover, accept).await;
     if !matches!(&outcome, Ok(rebuilt) if rebuilt.shown) {
