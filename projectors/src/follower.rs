@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::checkpoint::{Cursor, Place, WHOLE_STORE};
 use crate::feed::Feed;
 use crate::generation::Live;
-use crate::lag::{Condition, Pulse};
+use crate::lag::{Condition, Pulse, Shown};
 use crate::projection::{Failed, Order, ReadModel};
 use crate::share::Held;
 use crate::store_watch::Watched;
@@ -48,6 +48,7 @@ pub(crate) struct Follower {
     pub(crate) feed: Feed,
     pub(crate) watched: Watched,
     pub(crate) held: watch::Receiver<Held>,
+    pub(crate) shown: watch::Receiver<Shown>,
     pub(crate) pulse: Pulse,
     pub(crate) shutdown: CancellationToken,
 }
@@ -61,6 +62,8 @@ enum Ended {
     HeldOthers,
     #[error("the checkpoints were moved by somebody else")]
     Lost,
+    #[error("another generation is shown now")]
+    Replaced,
     #[error(
         "its rows were made by version {made} of its code and this is version {ours}: \
          run `handsel rebuild {name} --accept`"
@@ -84,7 +87,7 @@ impl Ended {
     /// How long to wait before the next try.
     fn pause(&self) -> Duration {
         match self {
-            Self::Shutdown | Self::HeldOthers | Self::Lost => Duration::ZERO,
+            Self::Shutdown | Self::HeldOthers | Self::Lost | Self::Replaced => Duration::ZERO,
             Self::Unfit(Unfit::Changed(_)) | Self::OtherVersion { .. } => RETRY_STOPPED,
             Self::Unfit(_) | Self::Failed(_) | Self::NotMigrated => RETRY,
         }

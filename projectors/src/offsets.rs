@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Cursor, Place, Stamp, WHOLE_STORE};
-use crate::lag::{Condition, Pulse};
+use crate::lag::{Condition, Pulse, Stopped};
 use crate::projection::ReadModel;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -92,8 +92,10 @@ impl Publishing {
                 offsets.published.clear();
             }
             let cursors = self.followed.iter().filter_map(|(model, pulse)| match pulse.get() {
-                Condition::Following(cursor) | Condition::Stopped(_, Some(cursor)) => Some((model.name, cursor)),
-                Condition::Standby | Condition::Stopped(_, None) => None,
+                Condition::Following(cursor) | Condition::Stopped(Stopped { at: Some(cursor), .. }) => {
+                    Some((model.name, cursor))
+                }
+                Condition::Standby | Condition::Stopped(Stopped { at: None, .. }) => None,
             });
             let due = offsets.due(self.handed.marks(), &cursors.collect::<Vec<_>>());
             if !due.is_empty()

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::feed::{Consuming, Feed};
 use crate::follower::{Follower, partitions_of};
-use crate::lag::{self, Pulse};
+use crate::lag::{self, Pulse, Shown};
 use crate::offsets::{Publishing, TopicConsumer};
 use crate::projection::{Order, ReadModel};
 use crate::registry::{READ_MODELS, find};
@@ -89,6 +89,7 @@ pub async fn run(
         tasks.spawn(publishing.run(shutdown.clone()));
     }
     let writer = Writer::start(views.clone());
+    let (to_shown, shown) = watch::channel(Shown::new());
     for (model, pulse) in &followed {
         let follower = Follower {
             model,
@@ -100,12 +101,13 @@ pub async fn run(
             feed: feed.clone(),
             watched: watched.clone(),
             held: held.clone(),
+            shown: shown.clone(),
             pulse: pulse.clone(),
             shutdown: shutdown.clone(),
         };
         tasks.spawn(follower.run());
     }
-    tasks.spawn(lag::report(views, process, followed, stores, watched, shutdown));
+    tasks.spawn(lag::report(views, process, followed, stores, watched, to_shown, shutdown));
     while let Some(ended) = tasks.join_next().await {
         ended?;
     }

@@ -50,13 +50,23 @@ impl Session<'_> {
                     return Err(if changed.is_ok() { Ended::HeldOthers } else { Ended::Shutdown });
                 }
                 // Before the polls: one partition may be silent while others never are.
-                _ = tick.tick() => self.end_silence().await?,
+                _ = tick.tick() => {
+                    self.still_shown()?;
+                    self.end_silence().await?;
+                }
                 poll = polls.recv() => match poll {
                     Some(poll) => self.take(poll, polls).await?,
                     None => return Ok(()),
                 },
             }
         }
+    }
+
+    /// Somebody may have begun the view anew while nothing happened that would show it.
+    fn still_shown(&self) -> Result<(), Ended> {
+        let shown = self.of.shown.borrow().get(self.of.model.name).copied();
+        // A lower one is what was seen before this session began.
+        if shown.is_some_and(|shown| shown > self.generation) { Err(Ended::Replaced) } else { Ok(()) }
     }
 
     async fn take(&mut self, poll: Poll, polls: &mut mpsc::Receiver<Poll>) -> Result<(), Ended> {

@@ -1,6 +1,7 @@
 //! A store that loses events under a runner, and begins another history.
 
 use event_schemas::Context;
+use event_store::{StoreConfig, recover};
 use serde_json::json;
 
 use super::topic::{Topic, shows};
@@ -83,5 +84,20 @@ async fn a_record_that_follows_on_what_the_store_does_not_have_stops_its_view() 
     topic.publish_as(&order(9), (8, 9)).await;
     world.until_count(&format!("read.heartbeats where projection = 'orders' and {COMPLAINT}"), 1).await;
     assert_eq!(world.count("read.orders").await, 5);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn views_that_were_begun_anew_while_nothing_happens_are_filled_by_the_runner_that_was_there() {
+    let world = World::new().await;
+    world.append(Context::Orders, &(0..10).map(order).collect::<Vec<_>>()).await;
+    let running = world.run();
+    world.settled().await;
+    let recovered = recover::store(&StoreConfig::new("orders", world.database.url())).await.unwrap();
+    begun_anew(&world, 10).await;
+    let histories = "read.checkpoints where projection = 'orders' and position = 10 and history";
+    world.until_count(&format!("{histories} = '{}'", recovered.history), 6).await;
+    world.append(Context::Orders, &[order(10)]).await;
+    world.until_count("read.orders", 11).await;
     running.stop().await;
 }
