@@ -92,6 +92,15 @@ impl Ended {
             Self::Unfit(_) | Self::Failed(_) | Self::NotMigrated => RETRY,
         }
     }
+
+    /// It does not pass by itself.
+    fn needs_person(&self) -> bool {
+        match self {
+            Self::OtherVersion { .. } | Self::NotMigrated => true,
+            Self::Unfit(unfit) => unfit.needs_person(),
+            Self::Shutdown | Self::HeldOthers | Self::Lost | Self::Replaced | Self::Failed(_) => false,
+        }
+    }
 }
 
 impl Follower {
@@ -108,7 +117,7 @@ impl Follower {
             let pause = ended.pause();
             if pause > Duration::ZERO {
                 tracing::warn!(projection = self.model.name, reason = %ended, "The projection stopped and tries again");
-                self.pulse.stop(ended.to_string());
+                self.pulse.stop(ended.to_string(), ended.needs_person());
                 tokio::select! {
                     () = self.shutdown.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}

@@ -38,6 +38,8 @@ pub(crate) enum Condition {
 #[derive(Clone, Debug)]
 pub(crate) struct Stopped {
     pub(crate) reason: String,
+    /// In vain, until a person does something.
+    pub(crate) needs_person: bool,
     /// How far it had come, if it had begun.
     pub(crate) at: Option<Cursor>,
 }
@@ -52,14 +54,14 @@ impl Pulse {
     }
 
     /// Keeps where it was, so that its lag goes on growing before everybody's eyes.
-    pub(crate) fn stop(&self, reason: String) {
+    pub(crate) fn stop(&self, reason: String, needs_person: bool) {
         let mut condition = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = match std::mem::take(&mut *condition) {
             Condition::Following(cursor) => Some(cursor),
             Condition::Stopped(stopped) => stopped.at,
             Condition::Standby => None,
         };
-        *condition = Condition::Stopped(Stopped { reason, at });
+        *condition = Condition::Stopped(Stopped { reason, needs_person, at });
     }
 
     pub(crate) fn get(&self) -> Condition {

@@ -54,6 +54,16 @@ pub(crate) enum Unfit {
     Missing(Context),
 }
 
+impl Unfit {
+    /// It does not pass by itself.
+    pub(crate) fn needs_person(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Unavailable(_) | StoreError::Database(_)) => false,
+            Self::Store(_) | Self::Changed(_) | Self::Missing(_) => true,
+        }
+    }
+}
+
 impl Stores {
     /// Takes a reader for each context.
     #[must_use]

@@ -53,3 +53,13 @@ fn a_process_that_lost_its_partitions_shows_no_lag_any_more() {
     let shown = kept.0.lock().unwrap();
     assert_eq!((shown["handsel_projection_lag_events"], shown["handsel_projection_lag_seconds"]), (0.0, 0.0));
 }
+
+#[test]
+fn what_stops_keeps_where_it_was() {
+    let pulse = Pulse::default();
+    pulse.set(Condition::Following(Cursor::default()));
+    pulse.stop("the store is away".to_owned(), false);
+    pulse.stop("its rows are of another version".to_owned(), true);
+    let Condition::Stopped(stopped) = pulse.get() else { panic!("it stopped") };
+    assert!(stopped.needs_person && stopped.at.is_some());
+}

@@ -34,7 +34,9 @@ async fn a_store_that_loses_events_under_a_runner_stops_its_views() {
     // The places of what was lost are taken again, and more: only the events there differ.
     world.lose(Context::Orders, 8, &(20..24).map(order).collect::<Vec<_>>()).await;
     stopped_at(&world, 10).await;
+    running.until_check("handsel recover orders").await;
     begun_anew(&world, 12).await;
+    running.until_check("[+]projector ok").await;
     running.stop().await;
 }
 

@@ -86,11 +86,13 @@ async fn rows_of_another_version_wait_for_an_accepted_rebuild() {
     world
         .until_count("read.heartbeats where projection = 'orders' and state like '%rebuild orders --accept%'", 1)
         .await;
+    running.until_check("`orders`: its rows were made by version 0").await;
     assert_eq!(world.count("read.orders").await, 0);
     let listed = rebuild(&world, "orders", false).await;
     assert_eq!((listed.shown, listed.compared.differing), (false, 1));
     assert!(rebuild(&world, "orders", true).await.shown);
     assert_eq!(world.count("read.orders").await, 1);
+    running.until_check("[+]projector ok").await;
     running.stop().await;
 }
 

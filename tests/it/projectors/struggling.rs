@@ -1,9 +1,47 @@
-//! A projection that hears the same again and again, or cannot follow.
+//! A consumer that cannot begin, is refused, hears the same again and again, or feeds one that cannot follow.
 
+use event_schemas::Context;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use tests::{ETA_MAX, until};
 
+use super::offsets::lags;
 use super::topic::{Topic, shows};
 use super::world::{World, order};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_cannot_begin_tries_again() {
+    let world = World::new().await;
+    let mut topic = Topic::new(&world);
+    sqlx::raw_sql("alter table read.checkpoints rename to hidden").execute(&world.views).await.unwrap();
+    let running = world.run_with(Some(topic.kafka()), None);
+    world.until_count("read.heartbeats where state like '%checkpoints%'", 6).await;
+    sqlx::raw_sql("alter table read.hidden rename to checkpoints").execute(&world.views).await.unwrap();
+    topic.store((0..30).map(order).collect()).await;
+    topic.publish_all(1..=30).await;
+    shows(&world, 30).await;
+    // Only what was handed out by the consumer has offsets.
+    until("the topic is read", ETA_MAX, async || {
+        let lags = lags(topic.kafka(), Context::Orders.topic(), "handsel.projector.v1");
+        lags.len() > 1 && lags.iter().all(|(_, lag)| *lag == Some(0))
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_refuses_the_topics_is_a_reason_to_call_for_somebody() {
+    let world = World::new().await;
+    let mut topic = Topic::new(&world);
+    let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 2];
+    topic.cluster.request_errors(RDKafkaApiKey::Fetch, &refusal);
+    let running = world.run_with(Some(topic.kafka()), None);
+    running.until_check("[-]projector failed: the Kafka broker refuses the topics").await;
+    running.until_check("[+]projector ok").await;
+    topic.store((0..30).map(order).collect()).await;
+    topic.publish_all(1..=30).await;
+    shows(&world, 30).await;
+    running.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_repeated_without_end_does_not_hide_that_something_is_missing() {

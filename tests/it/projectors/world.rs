@@ -9,6 +9,7 @@ use event_schemas::{Context, Event, Money};
 use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Store, StoreConfig};
 use platform::progress::Progress;
+use platform::readiness::Readiness;
 use platform::settings::Secret;
 use projectors::{Config, Stores};
 use rdkafka::ClientConfig;
@@ -41,6 +42,7 @@ pub(super) struct Given {
 /// A runner that ends with the test, or when it is told.
 pub(super) struct Running {
     pub(super) progress: Progress,
+    readiness: Readiness,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -95,6 +97,7 @@ impl World {
         kafka: Option<ClientConfig>,
         partitions: Option<BTreeSet<i32>>,
     ) -> Running {
+        let readiness = Readiness::new();
         let config = Config {
             views_url,
             kafka,
@@ -103,10 +106,11 @@ impl World {
             embedded_broker: false,
             partitions,
             only: None,
+            check: Some(readiness.check("projector")),
         };
         let (progress, stop) = (Progress::default(), CancellationToken::new());
         let run = projectors::run(config, self.stores.clone(), Some(self.keys.clone()), progress.clone(), stop.clone());
-        Running { progress, stop, task: tokio::spawn(run) }
+        Running { progress, readiness, stop, task: tokio::spawn(run) }
     }
 
     pub(super) fn url(&self) -> Secret {
@@ -166,6 +170,15 @@ async fn append(db: &mut PgConnection, context: Context, events: &[Given]) {
 }
 
 impl Running {
+    /// What the readiness of its process says of it.
+    pub(super) fn check(&self) -> String {
+        self.readiness.report().lines().find(|line| line.contains("projector")).unwrap_or_default().to_owned()
+    }
+
+    pub(super) async fn until_check(&self, says: &str) {
+        until(&format!("the check says `{says}`"), ETA_MAX, async || self.check().contains(says)).await;
+    }
+
     pub(super) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
