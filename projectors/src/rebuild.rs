@@ -56,7 +56,7 @@ pub enum RebuildFailed {
     #[error("`{0}` has no tables yet; run `handsel migrate`")]
     NotMigrated(&'static str),
     /// Somebody is at it.
-    #[error("`{0}` is being rebuilt by another process; wait for it, or end it")]
+    #[error("another process rebuilds `{0}` or works on what is parked in it; wait for it, or end it")]
     AlreadyRuns(&'static str),
     /// The process that follows it does not give way.
     #[error(
@@ -120,6 +120,7 @@ pub async fn rebuild(
         .ok_or(RebuildFailed::NotMigrated(model.name))?;
     let mut takeover = Takeover::begin(views_url.expose(), model).await?;
     let generation = generation::begin(&views, model).await?;
+    // They hold until the end: nobody skips an event meanwhile.
     let skips = parked_rows::skips(&mut *views.acquire().await?, model.name).await?;
     let rebuild = Rebuild { model, views, stores, keys, skips, live, generation };
     let outcome = rebuild.run(&mut takeover, accept).await;

@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -17,6 +17,8 @@ use crate::claim::{self, Claim};
 
 /// The first half of every lock's key, so that nobody else's advisory locks are met.
 const LOCK_KIND: i32 = 0x4853_4c50;
+/// In place of a partition: only one rebuild at a time, and none while somebody works on what is parked.
+pub(crate) const REBUILD: i32 = -2;
 const EVERY: Duration = Duration::from_secs(1);
 /// While something wanted is held by another process.
 const EVERY_WHILE_WANTING: Duration = Duration::from_millis(200);
@@ -153,6 +155,28 @@ async fn keep_connected(url: &str, wanted: &Wanted, to: &watch::Sender<Held>) ->
             claim::renew(locks.connection(), wanted.process, &lacking, false).await?;
         }
         tokio::time::sleep(if lacking.is_empty() { EVERY } else { EVERY_WHILE_WANTING }).await;
+    }
+}
+
+/// Nobody begins a rebuild of a read model while this lives.
+pub(crate) struct NoRebuild(PgConnection);
+
+impl NoRebuild {
+    /// `None` if one is under way.
+    pub(crate) async fn of(views: &PgPool, projection: &str) -> sqlx::Result<Option<Self>> {
+        // A connection of its own: the lock ends with it, whatever happens.
+        let mut db = PgConnection::connect_with(&views.connect_options()).await?;
+        let free = sqlx::query_scalar("select pg_try_advisory_lock_shared($1, hashtext($2 || '/' || $3::integer))")
+            .bind(LOCK_KIND)
+            .bind(projection)
+            .bind(REBUILD)
+            .fetch_one(&mut db)
+            .await?;
+        Ok(if free { Some(Self(db)) } else { None })
+    }
+
+    pub(crate) async fn end(self) -> sqlx::Result<()> {
+        self.0.close().await
     }
 }
 

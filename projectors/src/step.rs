@@ -98,8 +98,10 @@ async fn attempt(
             Moved::All { parked } => parked,
         };
         parks |= parked;
-        let blocked =
-            if parked { parked_rows::lock(&mut tx, target.model.name, *generation).await? } else { HashSet::new() };
+        let blocked = match parked {
+            true => parked_rows::lock(&mut tx, target.model.name, *generation, events).await?,
+            false => HashSet::new(),
+        };
         match manner {
             Manner::Together => apply_all(&mut tx, target, *generation, events, &blocked).await?,
             Manner::OneByOne => parks |= one_by_one(&mut tx, target, *generation, events, blocked).await?,

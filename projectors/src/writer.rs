@@ -138,8 +138,10 @@ async fn commit(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Result<Option
         return Ok(None);
     };
     for Handed { step, .. } in all {
-        let blocked =
-            if parked { parked_rows::lock(&mut tx, step.model.name, step.generation).await? } else { HashSet::new() };
+        let blocked = match parked {
+            true => parked_rows::lock(&mut tx, step.model.name, step.generation, &step.events).await?,
+            false => HashSet::new(),
+        };
         apply_all(&mut tx, step.target(&[], &skips), step.generation, &step.events, &blocked).await?;
     }
     tx.commit().await?;
