@@ -127,7 +127,10 @@ pub async fn rebuild(
     if !matches!(&outcome, Ok(rebuilt) if rebuilt.shown) {
         generation::forget_others(&rebuild.views, model).await;
     }
-    takeover.end().await?;
+    if let Err(error) = takeover.end().await {
+        // Locks end with their connection and claims by age; what was done is done.
+        tracing::warn!(projection = model.name, %error, "The locks of the rebuild could not be given back");
+    }
     rebuild.views.close().await;
     outcome
 }
@@ -137,29 +140,43 @@ impl Rebuild {
         let started = Instant::now();
         let mut filling = Filling::begin(self).await?;
         let bar = Bar::new(format!("rebuild {}", self.model.name), Some(filling.missing().await?));
-        filling.catch_up(&bar).await?;
+        filling.catch_up(Some(&bar)).await?;
         let filled_in = started.elapsed();
         let mut connection = self.views.acquire().await?;
         crate::table::finish(&mut connection, self.model.name, self.generation, self.model.tables).await?;
         drop(connection);
-        filling.catch_up(&bar).await?;
+        filling.catch_up(Some(&bar)).await?;
         takeover.complete(&self.views).await?;
         let mut both = filling.join_live(&bar).await?;
-        let mut compared = Compared::default();
-        for table in self.model.tables.iter().filter(|table| self.same_code() || table.suffix.is_empty()) {
-            let mut ranges = compare::Ranges::of(self, table).await?;
-            while ranges.next(&mut compared).await? {
-                takeover.still_held().await?;
-                both.catch_up(&bar).await?;
-            }
-        }
+        bar.finish();
+        let compared = self.compare(takeover, &mut both).await?;
         let shown = accept || (compared.differing == 0 && self.same_code());
         if shown {
-            both.catch_up(&bar).await?;
+            both.catch_up(None).await?;
             generation::switch(&self.views, self.model, self.generation).await?;
             generation::forget_others(&self.views, self.model).await;
         }
-        Ok(Rebuilt { generation: self.generation, events: bar.finish(), filled_in, compared, shown })
+        Ok(Rebuilt { generation: self.generation, events: both.events(), filled_in, compared, shown })
+    }
+
+    /// Compares the two generations while both are written.
+    async fn compare(&self, takeover: &mut Takeover, both: &mut Filling<'_>) -> Result<Compared, RebuildFailed> {
+        let tables = self.model.tables.iter().filter(|table| self.same_code() || table.suffix.is_empty());
+        let tables: Vec<_> = tables.collect();
+        let rows = compare::rows(self, &tables).await?;
+        let bar = Bar::new(format!("compare {}", self.model.name), Some(rows));
+        let mut compared = Compared::default();
+        for table in tables {
+            let mut ranges = compare::Ranges::of(self, table).await?;
+            while ranges.next(&mut compared).await? {
+                bar.set(compared.rows.unsigned_abs());
+                bar.lag(both.missing().await?);
+                takeover.still_held().await?;
+                both.catch_up(None).await?;
+            }
+        }
+        bar.finish();
+        Ok(compared)
     }
 
     /// Whether the live rows were made by the code of this program, so that it may go on writing them.

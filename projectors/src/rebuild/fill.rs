@@ -30,6 +30,8 @@ pub(super) struct Filling<'r> {
     rebuild: &'r Rebuild,
     generations: Vec<i32>,
     cursor: Cursor,
+    /// How many went in.
+    events: u64,
 }
 
 struct Piece {
@@ -42,7 +44,7 @@ struct Piece {
 impl<'r> Filling<'r> {
     pub(super) async fn begin(rebuild: &'r Rebuild) -> Result<Self, RebuildFailed> {
         let cursor = Self::load(rebuild, rebuild.generation).await?;
-        Ok(Self { rebuild, generations: vec![rebuild.generation], cursor })
+        Ok(Self { rebuild, generations: vec![rebuild.generation], cursor, events: 0 })
     }
 
     async fn load(rebuild: &Rebuild, generation: i32) -> Result<Cursor, RebuildFailed> {
@@ -67,7 +69,7 @@ impl<'r> Filling<'r> {
     }
 
     /// Fills until hardly anything is missing.
-    pub(super) async fn catch_up(&mut self, bar: &Bar) -> Result<(), RebuildFailed> {
+    pub(super) async fn catch_up(&mut self, bar: Option<&Bar>) -> Result<(), RebuildFailed> {
         for context in self.rebuild.model.contexts {
             for _ in 0..ROUNDS_MAX {
                 let (from, head) = (self.at(*context), self.head(*context).await?);
@@ -92,7 +94,7 @@ impl<'r> Filling<'r> {
                 rebuild.stores.check(*place, held).await?;
             }
             for context in rebuild.model.contexts {
-                self.catch_up(bar).await?;
+                self.catch_up(Some(bar)).await?;
                 catch_up(rebuild, &mut live, *context, self.at(*context)).await?;
             }
             for context in rebuild.model.contexts {
@@ -100,8 +102,13 @@ impl<'r> Filling<'r> {
             }
             self.generations.insert(0, rebuild.live.generation);
         }
-        self.catch_up(bar).await?;
+        self.catch_up(Some(bar)).await?;
         Ok(self)
+    }
+
+    /// How many events went in.
+    pub(super) fn events(&self) -> u64 {
+        self.events
     }
 
     async fn head(&self, context: Context) -> Result<Position, RebuildFailed> {
@@ -112,12 +119,23 @@ impl<'r> Filling<'r> {
         self.cursor.of(context).map(|(_, held)| held.position).min().unwrap_or_default()
     }
 
-    async fn fill(&mut self, context: Context, from: Position, to: Position, bar: &Bar) -> Result<(), RebuildFailed> {
+    async fn fill(
+        &mut self,
+        context: Context,
+        from: Position,
+        to: Position,
+        bar: Option<&Bar>,
+    ) -> Result<(), RebuildFailed> {
         let (pieces, mut read) = mpsc::channel(AHEAD_PIECES_MAX);
         let known = self.cursor.known(context);
         let reading = tokio::spawn(read_ahead(self.rebuild.reading(), context, (from, to), known, pieces));
         while let Some(piece) = read.recv().await {
-            self.write(context, piece).await.map(|count| bar.add(count))?;
+            let count = self.write(context, piece).await?;
+            self.events += count;
+            if let Some(bar) = bar {
+                bar.lag(self.missing().await?);
+                bar.add(count);
+            }
         }
         reading.await.map_err(|error| RebuildFailed::Outside(error.to_string()))??;
         Ok(())

@@ -139,6 +139,22 @@ async fn an_event_too_large_for_an_index_is_parked() {
 }
 
 #[tokio::test]
+async fn events_that_are_large_come_a_few_at_a_time() {
+    let world = World::new().await;
+    let payload = format!(r#"{{"big":"{}"}}"#, "x".repeat(400_000));
+    let large = (0..100).map(|number| Given { payload: payload.clone(), ..order(number) });
+    world.append(Context::Orders, &large.collect::<Vec<_>>()).await;
+    let running = world.run();
+    world.settled().await;
+    assert_eq!(world.count("read.audit_log").await, 100);
+    assert_eq!(world.count("read.parked where projection = 'orders'").await, 100);
+    let rebuilt = projectors::rebuild("orders", &world.url(), world.stores.clone(), None, false).await.unwrap();
+    assert_eq!((rebuilt.events, rebuilt.shown), (100, true));
+    assert_eq!(world.count("read.parked where projection = 'orders'").await, 100);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_parked_in_rows_of_another_version_is_left_to_a_rebuild() {
     let world = World::new().await;
     let broken = broken_order(1);

@@ -127,6 +127,26 @@ async fn while_a_rebuild_runs_no_other_begins_and_nothing_is_skipped() {
 }
 
 #[tokio::test]
+async fn a_rebuild_that_is_shown_has_succeeded_even_if_its_locks_are_lost_then() {
+    let world = World::new().await;
+    world.append(Context::Orders, &[order(1)]).await;
+    sqlx::raw_sql(
+        "create function read.cut() returns trigger language plpgsql as $$
+         begin
+             perform pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and application_name = 'handsel projector locks';
+             return null;
+         end $$;
+         create trigger cut after update on read.generations for each statement execute function read.cut()",
+    )
+    .execute(&world.views)
+    .await
+    .unwrap();
+    assert!(rebuild(&world, "orders", true).await.shown);
+    assert_eq!(world.count("read.orders").await, 1);
+}
+
+#[tokio::test]
 async fn an_unknown_read_model_is_named_with_those_there_are() {
     let world = World::new().await;
     let refused = projectors::rebuild("sales", &world.url(), world.stores.clone(), None, false).await.unwrap_err();
