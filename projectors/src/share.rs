@@ -199,7 +199,8 @@ impl NoRebuild {
 }
 
 impl Wanted {
-    /// A rebuild is yielded to by all, an explicit share by those who merely found the partition free.
+    /// A rebuild is yielded to by all, an explicit share by those who merely found the partition free. Two that were
+    /// told to follow the same one would take it from each other for ever: the second waits for the end of the first.
     fn yields_to(&self, claim: &Claim) -> bool {
         claim.forced || !self.explicit
     }
