@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
+use tokio::time::timeout;
 
 pub use self::answered::{Lent, answered, lend};
 use crate::readiness::Check;
@@ -18,6 +19,8 @@ use crate::shutdown::Shutdown;
 pub const VERSION_MIN: u32 = 17;
 
 const WATCH_PERIOD: Duration = Duration::from_secs(2);
+/// How long the database may leave the watch unanswered.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// Options of a connection that holds locks: the server notices within seconds that the machine at its other end is
 /// gone, where it would take hours. The first is for what was sent and not acknowledged, the others for a quiet line.
@@ -180,11 +183,19 @@ fn is_closed(refused: &dyn DatabaseError) -> bool {
     refused.is_some_and(|refused| refused.code() == "55000" && matches!(refused.severity(), PgSeverity::Fatal))
 }
 
+/// The error of a statement that was not answered in this time: a network that swallows what is sent breaks no
+/// connection. The connection is to be dropped; a pool to which it is given back waits for it to come to rest.
+#[must_use]
+pub fn no_answer(waited: Duration) -> sqlx::Error {
+    let reason = format!("no answer within {} s", waited.as_secs());
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, reason))
+}
+
 /// Keeps a readiness check true to whether the database answers, until the end.
 pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
     loop {
-        match sqlx::query("select 1").execute(&pool).await {
-            Ok(_) => check.pass(),
+        match ping(&pool).await {
+            Ok(()) => check.pass(),
             Err(error) => check.fail(format!("Postgres does not answer: {error}")),
         }
         tokio::select! {
@@ -192,6 +203,16 @@ pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
             () = shutdown.begun() => return,
         }
     }
+}
+
+async fn ping(pool: &PgPool) -> sqlx::Result<()> {
+    let mut connection = pool.acquire().await?;
+    let asked = timeout(ANSWER_WAIT_MAX, sqlx::query("select 1").execute(&mut *connection)).await;
+    let answered = asked.unwrap_or_else(|_| {
+        drop(connection.detach());
+        Err(no_answer(ANSWER_WAIT_MAX))
+    });
+    answered.map(drop)
 }
 
 /// Host, port and database, for messages.

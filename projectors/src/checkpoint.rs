@@ -4,10 +4,12 @@
 //! a gap otherwise. So a topic that repeats, loses or forgets records never makes a view wrong: what the gap hides is
 //! read from the store.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use envelope::{History, Position};
 use event_schemas::Context;
+use event_store::Head;
 use uuid::Uuid;
 
 /// In place of a partition: the whole store, read by position.
@@ -34,6 +36,21 @@ pub struct Checkpoint {
     /// The offset of the last record that came through the topic.
     pub topic_offset: Option<i64>,
 }
+
+impl Checkpoint {
+    /// Whether the store that ends like this can be the one from which it was taken.
+    pub(crate) fn fits(&self, head: &Head) -> bool {
+        let is_there = match self.position.cmp(&head.position) {
+            Ordering::Less => true,
+            Ordering::Equal => self.event_id.is_none() || self.event_id == head.event_id,
+            Ordering::Greater => false,
+        };
+        self.history == head.history && is_there
+    }
+}
+
+/// Events that are known to stand at these positions, so that whoever reads on notices that a store lost them.
+pub(crate) type Known = BTreeMap<Position, Uuid>;
 
 /// What a record says about its place.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +105,11 @@ impl Cursor {
 
     pub(crate) fn of(&self, context: Context) -> impl Iterator<Item = (&Place, &Checkpoint)> {
         self.at.iter().filter(move |(place, _)| place.context == context)
+    }
+
+    /// The events that stand at the checkpoints of a context.
+    pub(crate) fn known(&self, context: Context) -> Known {
+        self.of(context).filter_map(|(_, held)| Some((held.position, held.event_id?))).collect()
     }
 
     /// Follows the moves once they are committed.

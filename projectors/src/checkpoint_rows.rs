@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use envelope::{History, Position};
 use event_schemas::Context;
-use sqlx::{PgConnection, PgPool, Row as _};
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::checkpoint::{Checkpoint, Cursor, Moves, Place};
@@ -20,7 +20,7 @@ pub(crate) enum Moved {
 
 /// Loads the checkpoints of these places and makes those that do not exist, at the beginning of their store.
 pub(crate) async fn load(
-    pool: &PgPool,
+    db: &mut PgConnection,
     projection: &str,
     generation: i32,
     places: &BTreeMap<Place, History>,
@@ -38,7 +38,7 @@ pub(crate) async fn load(
     .bind(&contexts)
     .bind(&partitions)
     .bind(histories)
-    .execute(pool)
+    .execute(&mut *db)
     .await?;
     let rows = sqlx::query(
         "select context, partition, history, position, event_id, topic_offset from read.checkpoints
@@ -49,7 +49,7 @@ pub(crate) async fn load(
     .bind(generation)
     .bind(&contexts)
     .bind(&partitions)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     rows.iter().map(read).collect::<sqlx::Result<_>>().map(Cursor::new)
 }

@@ -25,7 +25,7 @@ pub(crate) struct Live {
 pub(crate) async fn ensure_all(db: &mut PgConnection) -> sqlx::Result<()> {
     for model in READ_MODELS {
         let mut tx = db.begin().await?;
-        if live_in(&mut tx, model.name).await?.is_none() {
+        if live(&mut tx, model.name).await?.is_none() {
             let generation = insert(&mut tx, model, "live").await?;
             table::create(&mut tx, model.name, generation, model.tables).await?;
             table::finish(&mut tx, model.name, generation, model.tables).await?;
@@ -36,11 +36,7 @@ pub(crate) async fn ensure_all(db: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-pub(crate) async fn live(pool: &PgPool, projection: &str) -> sqlx::Result<Option<Live>> {
-    live_in(&mut *pool.acquire().await?, projection).await
-}
-
-async fn live_in(db: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Live>> {
+pub(crate) async fn live(db: &mut PgConnection, projection: &str) -> sqlx::Result<Option<Live>> {
     let row: Option<(i32, i32)> =
         sqlx::query_as("select generation, version from read.generations where projection = $1 and state = 'live'")
             .bind(projection)

@@ -1,20 +1,28 @@
 //! How far each view is behind its stores, with a sign of life of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use envelope::Position;
 use event_schemas::{Context, PARTITIONS};
-use sqlx::PgPool;
+use platform::postgres::no_answer;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::checkpoint::{Cursor, WHOLE_STORE};
+use crate::checkpoint::{Cursor, Known, WHOLE_STORE};
 use crate::projection::ReadModel;
 use crate::store_watch::Watched;
 use crate::stores::Stores;
 
 const EVERY: Duration = Duration::from_secs(2);
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The generation of each read model that is shown, as the last heartbeat found it.
+pub(crate) type Shown = BTreeMap<String, i32>;
 
 /// How a projection is in this process.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +31,17 @@ pub(crate) enum Condition {
     #[default]
     Standby,
     Following(Cursor),
-    /// It tries again, or waits for a person. How far it had come is still known if it had begun.
-    Stopped(String, Option<Cursor>),
+    Stopped(Stopped),
+}
+
+/// It tries again.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopped {
+    pub(crate) reason: String,
+    /// In vain, until a person does something.
+    pub(crate) needs_person: bool,
+    /// How far it had come, if it had begun.
+    pub(crate) at: Option<Cursor>,
 }
 
 /// Where a follower says how it is.
@@ -37,14 +54,14 @@ impl Pulse {
     }
 
     /// Keeps where it was, so that its lag goes on growing before everybody's eyes.
-    pub(crate) fn stop(&self, reason: String) {
+    pub(crate) fn stop(&self, reason: String, needs_person: bool) {
         let mut condition = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let cursor = match std::mem::take(&mut *condition) {
+        let at = match std::mem::take(&mut *condition) {
             Condition::Following(cursor) => Some(cursor),
-            Condition::Stopped(_, cursor) => cursor,
+            Condition::Stopped(stopped) => stopped.at,
             Condition::Standby => None,
         };
-        *condition = Condition::Stopped(reason, cursor);
+        *condition = Condition::Stopped(Stopped { reason, needs_person, at });
     }
 
     pub(crate) fn get(&self) -> Condition {
@@ -69,6 +86,7 @@ pub(crate) async fn report(
     followed: Vec<(&'static ReadModel, Pulse)>,
     stores: Stores,
     watched: Watched,
+    shown: watch::Sender<Shown>,
     shutdown: CancellationToken,
 ) {
     loop {
@@ -82,8 +100,9 @@ pub(crate) async fn report(
                 beats.push(beat);
             }
         }
-        if let Err(error) = write(&views, process, &beats).await {
-            tracing::debug!(%error, "The heartbeat could not be written");
+        match beat_all(&views, process, &beats).await {
+            Ok(now) => _ = shown.send_replace(now),
+            Err(error) => tracing::debug!(%error, "The heartbeat could not be written"),
         }
     }
     if let Err(error) =
@@ -102,9 +121,13 @@ struct Beat {
 
 async fn beat(model: &'static ReadModel, condition: &Condition, stores: &Stores, watched: &Watched) -> Option<Beat> {
     let (cursor, state) = match condition {
-        Condition::Standby => return None,
+        Condition::Standby => {
+            // What it was when this process last followed it says nothing any more.
+            show(model, Lag::default());
+            return None;
+        }
         Condition::Following(cursor) => (Some(cursor), "following".to_owned()),
-        Condition::Stopped(reason, cursor) => (cursor.as_ref(), reason.clone()),
+        Condition::Stopped(Stopped { reason, at, .. }) => (at.as_ref(), reason.clone()),
     };
     let Some(cursor) = cursor else {
         return Some(Beat { projection: model.name, partitions: "{}".to_owned(), state, lag: None });
@@ -114,12 +137,16 @@ async fn beat(model: &'static ReadModel, condition: &Condition, stores: &Stores,
         let one = measure(*context, cursor, stores, watched).await;
         lag = Lag { events: lag.events + one.events, seconds: lag.seconds.max(one.seconds) };
     }
-    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-    metrics::gauge!("handsel_projection_lag_events", "projection" => model.name).set(lag.events as f64);
-    metrics::gauge!("handsel_projection_lag_seconds", "projection" => model.name).set(lag.seconds);
+    show(model, lag);
     let partitions: BTreeSet<_> = cursor.places().map(|(place, _)| place.partition).collect();
     let partitions: Vec<_> = partitions.iter().map(i32::to_string).collect();
     Some(Beat { projection: model.name, partitions: format!("{{{}}}", partitions.join(",")), state, lag: Some(lag) })
+}
+
+fn show(model: &ReadModel, lag: Lag) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    metrics::gauge!("handsel_projection_lag_events", "projection" => model.name).set(lag.events as f64);
+    metrics::gauge!("handsel_projection_lag_seconds", "projection" => model.name).set(lag.seconds);
 }
 
 async fn measure(context: Context, cursor: &Cursor, stores: &Stores, watched: &Watched) -> Lag {
@@ -135,25 +162,36 @@ async fn measure(context: Context, cursor: &Cursor, stores: &Stores, watched: &W
     if events == 0 {
         return Lag::default();
     }
-    let first = match stores.of(context) {
-        Ok(reader) => reader.after(oldest, 1).await.ok().and_then(|events| events.into_iter().next()),
-        Err(_) => None,
-    };
+    let first = stores.range(context, oldest, Position(oldest.get() + 1), &Known::new()).await;
+    let first = first.ok().and_then(|events| events.into_iter().next());
     let age_micros = first.map_or(0, |event| platform::clock::now().micros() - event.recorded_at.micros());
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     Lag { events, seconds: age_micros.max(0) as f64 / 1e6 }
 }
 
-async fn write(views: &PgPool, process: Uuid, beats: &[Beat]) -> sqlx::Result<()> {
-    sqlx::query(
-        "with gone as (delete from read.heartbeats where beat_at < now() - interval '1 minute')
-         insert into read.heartbeats (projection, process, partitions, state, lag_events, lag_seconds)
-         select projection, $1, partitions::integer[], state, lag_events, lag_seconds
-           from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::double precision[])
-                as b(projection, partitions, state, lag_events, lag_seconds)
-         on conflict (projection, process) do update set
-             partitions = excluded.partitions, state = excluded.state, lag_events = excluded.lag_events,
-             lag_seconds = excluded.lag_seconds, beat_at = now()",
+/// Writes the heartbeats and answers which generations are shown.
+async fn beat_all(views: &PgPool, process: Uuid, beats: &[Beat]) -> sqlx::Result<Shown> {
+    let mut connection = views.acquire().await?;
+    let written = timeout(ANSWER_WAIT_MAX, write(&mut connection, process, beats)).await;
+    written.unwrap_or_else(|_| {
+        // The pool would wait for it to come to rest.
+        drop(connection.detach());
+        Err(no_answer(ANSWER_WAIT_MAX))
+    })
+}
+
+async fn write(db: &mut PgConnection, process: Uuid, beats: &[Beat]) -> sqlx::Result<Shown> {
+    let shown: Vec<(String, i32)> = sqlx::query_as(
+        "with gone as (delete from read.heartbeats where beat_at < now() - interval '1 minute'),
+         beats as (
+             insert into read.heartbeats (projection, process, partitions, state, lag_events, lag_seconds)
+             select projection, $1, partitions::integer[], state, lag_events, lag_seconds
+               from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::double precision[])
+                    as b(projection, partitions, state, lag_events, lag_seconds)
+             on conflict (projection, process) do update set
+                 partitions = excluded.partitions, state = excluded.state, lag_events = excluded.lag_events,
+                 lag_seconds = excluded.lag_seconds, beat_at = now())
+         select projection, generation from read.generations where state = 'live'",
     )
     .bind(process)
     .bind(beats.iter().map(|beat| beat.projection).collect::<Vec<_>>())
@@ -161,7 +199,10 @@ async fn write(views: &PgPool, process: Uuid, beats: &[Beat]) -> sqlx::Result<()
     .bind(beats.iter().map(|beat| beat.state.as_str()).collect::<Vec<_>>())
     .bind(beats.iter().map(|beat| beat.lag.map(|lag| lag.events)).collect::<Vec<_>>())
     .bind(beats.iter().map(|beat| beat.lag.map(|lag| lag.seconds)).collect::<Vec<_>>())
-    .execute(views)
+    .fetch_all(db)
     .await?;
-    Ok(())
+    Ok(shown.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,11 +13,11 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::{Checkpoint, Cursor, Place, Stamp, WHOLE_STORE};
-use crate::lag::{Condition, Pulse};
+use crate::lag::{Condition, Pulse, Stopped};
 use crate::projection::ReadModel;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -71,8 +71,8 @@ impl Handed {
 
 /// What is published.
 pub(crate) struct Publishing {
-    /// The consumer, once there is one.
-    pub(crate) opened: oneshot::Receiver<Arc<TopicConsumer>>,
+    /// The consumer, while there is one.
+    pub(crate) consumer: watch::Receiver<Option<Arc<TopicConsumer>>>,
     pub(crate) topics: BTreeMap<Context, String>,
     pub(crate) handed: Handed,
     pub(crate) followed: Vec<(&'static ReadModel, Pulse)>,
@@ -81,19 +81,21 @@ pub(crate) struct Publishing {
 impl Publishing {
     /// Publishes until the process ends.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let Ok(consumer) = self.opened.await else { return };
         let mut offsets = Offsets::default();
         for round in 1_u32.. {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
+            let Some(consumer) = self.consumer.borrow().clone() else { continue };
             if round.is_multiple_of(ROUNDS_MAX) {
                 offsets.published.clear();
             }
             let cursors = self.followed.iter().filter_map(|(model, pulse)| match pulse.get() {
-                Condition::Following(cursor) | Condition::Stopped(_, Some(cursor)) => Some((model.name, cursor)),
-                Condition::Standby | Condition::Stopped(_, None) => None,
+                Condition::Following(cursor) | Condition::Stopped(Stopped { at: Some(cursor), .. }) => {
+                    Some((model.name, cursor))
+                }
+                Condition::Standby | Condition::Stopped(Stopped { at: None, .. }) => None,
             });
             let due = offsets.due(self.handed.marks(), &cursors.collect::<Vec<_>>());
             if !due.is_empty()

@@ -1,20 +1,19 @@
 //! Parked events as an operator sees and frees them.
 
+mod retry;
+
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use envelope::{Position, Recorded};
-use event_schemas::Context;
-use event_store::RawPayload;
 use event_store::keys::KeyRing;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::parked_rows::{self, Aggregate};
-use crate::projection::Failed;
+use crate::parked_rows;
+use crate::projection::ReadModel;
 use crate::registry::{UnknownReadModel, find};
-use crate::step::{Target, apply_one};
-use crate::stores::{Stores, Unfit};
+use crate::share::NoRebuild;
+use crate::stores::Stores;
 
 /// How many parked events are listed at most.
 const LISTED_MAX: i64 = 1_000;
@@ -44,6 +43,15 @@ pub struct Parked {
     pub parked_at: DateTime<Utc>,
 }
 
+/// What is parked.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The oldest ones.
+    pub events: Vec<Parked>,
+    /// So many more are parked than are listed.
+    pub left_out: i64,
+}
+
 /// What a retry did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Freed {
@@ -62,6 +70,22 @@ pub enum ParkedFailed {
     /// There is no such event.
     #[error("event {0} is not parked in `{1}`; `handsel parked list` shows what is")]
     NotParked(Uuid, &'static str),
+    /// Its rows were made by other code, which this must not go on with.
+    #[error(
+        "the rows of `{name}` were made by version {made} of its code and this is version {ours}: \
+         run `handsel rebuild {name} --accept`, which applies what is parked too"
+    )]
+    OtherVersion {
+        /// The read model.
+        name: &'static str,
+        /// The version of its rows.
+        made: i32,
+        /// The version of this program.
+        ours: i32,
+    },
+    /// What is decided now would hold in only one of two generations.
+    #[error("`{0}` is being rebuilt by another process; when that has ended, look again with `handsel parked list`")]
+    Rebuilding(&'static str),
     /// Postgres refused or is away.
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
@@ -74,22 +98,28 @@ pub enum ParkedFailed {
 ///
 /// # Errors
 /// If Postgres is away.
-pub async fn list(views: &PgPool, projection: Option<&str>) -> Result<Vec<Parked>, ParkedFailed> {
-    Ok(sqlx::query_as(
-        "select p.* from read.parked p join read.generations g using (projection, generation)
-          where g.state = 'live' and ($1::text is null or projection = $1)
-          order by projection, context, position limit $2",
-    )
-    .bind(projection)
-    .bind(LISTED_MAX)
-    .fetch_all(views)
-    .await?)
+pub async fn list(views: &PgPool, projection: Option<&str>) -> Result<Listed, ParkedFailed> {
+    let live = "from read.parked p join read.generations g using (projection, generation)
+               where g.state = 'live' and ($1::text is null or projection = $1)";
+    let events: Vec<Parked> =
+        sqlx::query_as(&format!("select p.* {live} order by projection, context, position limit $2"))
+            .bind(projection)
+            .bind(LISTED_MAX)
+            .fetch_all(views)
+            .await?;
+    let listed = i64::try_from(events.len()).unwrap_or(i64::MAX);
+    if listed < LISTED_MAX {
+        return Ok(Listed { events, left_out: 0 });
+    }
+    let all: i64 = sqlx::query_scalar(&format!("select count(*) {live}")).bind(projection).fetch_one(views).await?;
+    Ok(Listed { events, left_out: (all - listed).max(0) })
 }
 
 /// Applies parked events again, each aggregate's in order up to the first that still fails.
 ///
 /// # Errors
-/// If the databases are away; what was freed until then stays freed.
+/// If the databases are away, the read model is being rebuilt or has rows of another version; what was freed until then
+/// stays freed.
 pub async fn retry(
     views: &PgPool,
     stores: &Stores,
@@ -97,23 +127,10 @@ pub async fn retry(
     projection: &str,
 ) -> Result<Freed, ParkedFailed> {
     let model = find(projection)?;
-    let skips = parked_rows::skips(views, model.name).await?;
-    let groups: Vec<(i32, String, String, String)> = sqlx::query_as(
-        "select distinct generation, context, aggregate_type, aggregate_id
-           from read.parked where projection = $1 order by 1, 2, 3, 4",
-    )
-    .bind(model.name)
-    .fetch_all(views)
-    .await?;
-    let mut total = Freed::default();
-    for (generation, context, aggregate_type, aggregate_id) in groups {
-        let aggregate = Aggregate { context, aggregate_type, aggregate_id };
-        let generations = &[generation];
-        let target = Target { model, generations, keys, skips: &skips };
-        let one = retry_aggregate(views, stores, target, generation, &aggregate).await?;
-        total = Freed { freed: total.freed + one.freed, parked: total.parked + one.parked };
-    }
-    Ok(total)
+    let no_rebuild = no_rebuild(views, model).await?;
+    let freed = retry::all(views, stores, keys, model).await;
+    no_rebuild.end().await?;
+    freed
 }
 
 /// Leaves an event out of a read model for ever, also when it is built again, and retries what waited behind it.
@@ -126,9 +143,26 @@ pub async fn skip(
     keys: Option<&KeyRing>,
     projection: &str,
     event: Uuid,
-    (reason, by): (&str, &str),
+    why: (&str, &str),
 ) -> Result<Freed, ParkedFailed> {
     let model = find(projection)?;
+    let no_rebuild = no_rebuild(views, model).await?;
+    note_skip(views, model, event, why).await?;
+    let freed = retry::all(views, stores, keys, model).await;
+    no_rebuild.end().await?;
+    freed
+}
+
+async fn no_rebuild(views: &PgPool, model: &ReadModel) -> Result<NoRebuild, ParkedFailed> {
+    NoRebuild::of(views, model.name).await?.ok_or(ParkedFailed::Rebuilding(model.name))
+}
+
+async fn note_skip(
+    views: &PgPool,
+    model: &ReadModel,
+    event: Uuid,
+    (reason, by): (&str, &str),
+) -> Result<(), ParkedFailed> {
     let noted = sqlx::query(
         "insert into read.skips (projection, event_id, reason, skipped_by)
          select distinct projection, event_id, $3, $4 from read.parked where projection = $1 and event_id = $2
@@ -140,96 +174,7 @@ pub async fn skip(
     .bind(by)
     .execute(views)
     .await?;
-    if noted.rows_affected() == 0 {
-        return Err(ParkedFailed::NotParked(event, model.name));
-    }
-    retry(views, stores, keys, projection).await
-}
-
-async fn retry_aggregate(
-    views: &PgPool,
-    stores: &Stores,
-    target: Target<'_>,
-    generation: i32,
-    aggregate: &Aggregate,
-) -> Result<Freed, ParkedFailed> {
-    let mut tx = views.begin().await?;
-    // Locked first, so that newcomers wait; then looked at again, as some may have come before the lock was there.
-    parked_positions(&mut tx, target, generation, aggregate, true).await?;
-    let positions = parked_positions(&mut tx, target, generation, aggregate, false).await?;
-    let mut freed = 0;
-    for position in &positions {
-        let event = event_at(stores, &aggregate.context, *position).await?;
-        let skipped = target.skips.contains(&event.event_id);
-        let applied = if skipped { Ok(()) } else { apply_one(&mut tx, target, generation, &event).await };
-        match applied {
-            Ok(()) => change(&mut tx, target, generation, &event, None).await?,
-            Err(Failed::Event(reason)) => {
-                change(&mut tx, target, generation, &event, Some(&reason)).await?;
-                break;
-            }
-            Err(Failed::Database(error)) => return Err(error.into()),
-            Err(Failed::Outside(error)) => return Err(ParkedFailed::Outside(format!("{error:#}"))),
-        }
-        freed += 1;
-    }
-    tx.commit().await?;
-    let count = u64::try_from(positions.len()).unwrap_or(u64::MAX);
-    Ok(Freed { freed, parked: count - freed })
-}
-
-async fn parked_positions(
-    db: &mut PgConnection,
-    target: Target<'_>,
-    generation: i32,
-    aggregate: &Aggregate,
-    lock: bool,
-) -> sqlx::Result<Vec<i64>> {
-    let sql = format!(
-        "select position from read.parked
-          where projection = $1 and generation = $2 and context = $3 and aggregate_type = $4 and aggregate_id = $5
-          order by context, position {}",
-        if lock { "for update" } else { "" }
-    );
-    sqlx::query_scalar(&sql)
-        .bind(target.model.name)
-        .bind(generation)
-        .bind(&aggregate.context)
-        .bind(&aggregate.aggregate_type)
-        .bind(&aggregate.aggregate_id)
-        .fetch_all(db)
-        .await
-}
-
-/// Takes an event from the parked ones, or notes why it still fails.
-async fn change(
-    db: &mut PgConnection,
-    target: Target<'_>,
-    generation: i32,
-    event: &Recorded<RawPayload>,
-    reason: Option<&str>,
-) -> sqlx::Result<()> {
-    let which = "where projection = $1 and generation = $2 and context = $3 and position = $4";
-    let sql = match reason {
-        None => format!("delete from read.parked {which} and $5::text is null"),
-        Some(_) => format!("update read.parked set reason = $5 {which}"),
-    };
-    sqlx::query(&sql)
-        .bind(target.model.name)
-        .bind(generation)
-        .bind(&*event.context)
-        .bind(event.position.get())
-        .bind(reason)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-async fn event_at(stores: &Stores, context: &str, position: i64) -> Result<Recorded<RawPayload>, ParkedFailed> {
-    let outside = |error: Unfit| ParkedFailed::Outside(error.to_string());
-    let context: Context = context.parse().map_err(|error| ParkedFailed::Outside(format!("{error}")))?;
-    let events = stores.range(context, Position(position - 1), Position(position)).await.map_err(outside)?;
-    events.into_iter().next().ok_or_else(|| outside(Unfit::Changed(context)))
+    if noted.rows_affected() == 0 { Err(ParkedFailed::NotParked(event, model.name)) } else { Ok(()) }
 }
 
 /// The events that are left out, for those who ask why a view lacks something.
@@ -237,5 +182,5 @@ async fn event_at(stores: &Stores, context: &str, position: i64) -> Result<Recor
 /// # Errors
 /// If Postgres is away.
 pub async fn skipped(views: &PgPool, projection: &str) -> Result<HashSet<Uuid>, ParkedFailed> {
-    Ok(parked_rows::skips(views, find(projection)?.name).await?)
+    Ok(parked_rows::skips(&mut *views.acquire().await?, find(projection)?.name).await?)
 }

@@ -28,15 +28,25 @@ impl Aggregate {
     }
 }
 
-/// Locks what is parked and says which aggregates it belongs to. A retry that holds them is waited for, and what it
-/// freed is free.
-pub(crate) async fn lock(db: &mut PgConnection, projection: &str, generation: i32) -> sqlx::Result<HashSet<Aggregate>> {
+/// Says which aggregates of these events are parked, and locks what is parked of them. A retry that holds them is waited
+/// for, and what it freed is free.
+pub(crate) async fn lock(
+    db: &mut PgConnection,
+    projection: &str,
+    generation: i32,
+    events: &[Recorded<RawPayload>],
+) -> sqlx::Result<HashSet<Aggregate>> {
     let rows: Vec<Aggregate> = sqlx::query_as(
         "select context, aggregate_type, aggregate_id from read.parked
-          where projection = $1 and generation = $2 order by context, position for update",
+          where projection = $1 and generation = $2
+            and (context, aggregate_type, aggregate_id) in (select * from unnest($3::text[], $4::text[], $5::text[]))
+          order by context, position for update",
     )
     .bind(projection)
     .bind(generation)
+    .bind(events.iter().map(|event| &*event.context).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| &*event.aggregate_type).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.aggregate_id.as_str()).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().collect())
@@ -70,10 +80,10 @@ pub(crate) async fn park(
 }
 
 /// The events that somebody decided to leave out of this projection.
-pub(crate) async fn skips(pool: &sqlx::PgPool, projection: &str) -> sqlx::Result<HashSet<Uuid>> {
+pub(crate) async fn skips(db: &mut PgConnection, projection: &str) -> sqlx::Result<HashSet<Uuid>> {
     let ids: Vec<Uuid> = sqlx::query_scalar("select event_id from read.skips where projection = $1")
         .bind(projection)
-        .fetch_all(pool)
+        .fetch_all(db)
         .await?;
     Ok(ids.into_iter().collect())
 }

@@ -1,13 +1,16 @@
 //! What a read model is: its tables and the function that applies events to them.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use envelope::{Recorded, Sealed};
 use event_schemas::{Context, Event};
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
@@ -87,14 +90,22 @@ impl Failed {
     pub fn event(reason: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Event(format!("{:#}", anyhow::Error::new(reason)))
     }
+
+    /// A mistake in the code of the projection that this event brings to light.
+    fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let said = panic.downcast_ref::<&str>().copied();
+        let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::Event(format!("the projection panicked: {}", said.unwrap_or("without a word")))
+    }
 }
 
 impl From<sqlx::Error> for Failed {
     fn from(error: sqlx::Error) -> Self {
-        // 22: data that does not fit the column; 23: a constraint. Everything else is not about the event.
+        // 22: data that does not fit the column; 23: a constraint; 54: too large for a row or an index. Everything else
+        // is not about the event.
         let code = error.as_database_error().and_then(|error| error.code());
         match code {
-            Some(code) if code.starts_with("22") || code.starts_with("23") => Self::event(error),
+            Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Self::event(error),
             _ => Self::Database(error),
         }
     }
@@ -178,7 +189,8 @@ impl ReadModel {
     }
 
     pub(crate) fn decode(&self, events: Vec<Recorded<RawPayload>>) -> Result<Box<dyn Batch>, Failed> {
-        (self.decode)(events)
+        // The same event would meet the same mistake after every start.
+        catch_unwind(|| (self.decode)(events)).unwrap_or_else(|panic| Err(Failed::panicked(&*panic)))
     }
 }
 
@@ -207,6 +219,10 @@ impl<P: Projection> Batch for Decoded<P> {
     }
 
     fn apply<'a>(&'a self, view: &'a mut View<'_>, which: Range<usize>) -> BoxFuture<'a, Result<(), Failed>> {
-        Box::pin(P::apply(view, &self.0[which]))
+        let applied = AssertUnwindSafe(P::apply(view, &self.0[which])).catch_unwind();
+        Box::pin(applied.map(|applied| applied.unwrap_or_else(|panic| Err(Failed::panicked(&*panic)))))
     }
 }
+
+#[cfg(test)]
+mod tests;

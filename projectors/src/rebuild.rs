@@ -56,7 +56,7 @@ pub enum RebuildFailed {
     #[error("`{0}` has no tables yet; run `handsel migrate`")]
     NotMigrated(&'static str),
     /// Somebody is at it.
-    #[error("`{0}` is being rebuilt by another process; wait for it, or end it")]
+    #[error("another process rebuilds `{0}` or works on what is parked in it; wait for it, or end it")]
     AlreadyRuns(&'static str),
     /// The process that follows it does not give way.
     #[error(
@@ -115,16 +115,22 @@ pub async fn rebuild(
 ) -> Result<Rebuilt, RebuildFailed> {
     let model = find(name)?;
     let views = views_pool(views_url).map_err(|error| RebuildFailed::Outside(format!("{error:#}")))?;
-    let live = generation::live(&views, model.name).await?.ok_or(RebuildFailed::NotMigrated(model.name))?;
+    let live = generation::live(&mut *views.acquire().await?, model.name)
+        .await?
+        .ok_or(RebuildFailed::NotMigrated(model.name))?;
     let mut takeover = Takeover::begin(views_url.expose(), model).await?;
     let generation = generation::begin(&views, model).await?;
-    let skips = parked_rows::skips(&views, model.name).await?;
+    // They hold until the end: nobody skips an event meanwhile.
+    let skips = parked_rows::skips(&mut *views.acquire().await?, model.name).await?;
     let rebuild = Rebuild { model, views, stores, keys, skips, live, generation };
     let outcome = rebuild.run(&mut takeover, accept).await;
     if !matches!(&outcome, Ok(rebuilt) if rebuilt.shown) {
         generation::forget_others(&rebuild.views, model).await;
     }
-    takeover.end().await?;
+    if let Err(error) = takeover.end().await {
+        // Locks end with their connection and claims by age; what was done is done.
+        tracing::warn!(projection = model.name, %error, "The locks of the rebuild could not be given back");
+    }
     rebuild.views.close().await;
     outcome
 }
@@ -134,29 +140,43 @@ impl Rebuild {
         let started = Instant::now();
         let mut filling = Filling::begin(self).await?;
         let bar = Bar::new(format!("rebuild {}", self.model.name), Some(filling.missing().await?));
-        filling.catch_up(&bar).await?;
+        filling.catch_up(Some(&bar)).await?;
         let filled_in = started.elapsed();
         let mut connection = self.views.acquire().await?;
         crate::table::finish(&mut connection, self.model.name, self.generation, self.model.tables).await?;
         drop(connection);
-        filling.catch_up(&bar).await?;
+        filling.catch_up(Some(&bar)).await?;
         takeover.complete(&self.views).await?;
         let mut both = filling.join_live(&bar).await?;
-        let mut compared = Compared::default();
-        for table in self.model.tables.iter().filter(|table| self.same_code() || table.suffix.is_empty()) {
-            let mut ranges = compare::Ranges::of(self, table).await?;
-            while ranges.next(&mut compared).await? {
-                takeover.still_held().await?;
-                both.catch_up(&bar).await?;
-            }
-        }
+        bar.finish();
+        let compared = self.compare(takeover, &mut both).await?;
         let shown = accept || (compared.differing == 0 && self.same_code());
         if shown {
-            both.catch_up(&bar).await?;
+            both.catch_up(None).await?;
             generation::switch(&self.views, self.model, self.generation).await?;
             generation::forget_others(&self.views, self.model).await;
         }
-        Ok(Rebuilt { generation: self.generation, events: bar.finish(), filled_in, compared, shown })
+        Ok(Rebuilt { generation: self.generation, events: both.events(), filled_in, compared, shown })
+    }
+
+    /// Compares the two generations while both are written.
+    async fn compare(&self, takeover: &mut Takeover, both: &mut Filling<'_>) -> Result<Compared, RebuildFailed> {
+        let tables = self.model.tables.iter().filter(|table| self.same_code() || table.suffix.is_empty());
+        let tables: Vec<_> = tables.collect();
+        let rows = compare::rows(self, &tables).await?;
+        let bar = Bar::new(format!("compare {}", self.model.name), Some(rows));
+        let mut compared = Compared::default();
+        for table in tables {
+            let mut ranges = compare::Ranges::of(self, table).await?;
+            while ranges.next(&mut compared).await? {
+                bar.set(compared.rows.unsigned_abs());
+                bar.lag(both.missing().await?);
+                takeover.still_held().await?;
+                both.catch_up(None).await?;
+            }
+        }
+        bar.finish();
+        Ok(compared)
     }
 
     /// Whether the live rows were made by the code of this program, so that it may go on writing them.

@@ -7,17 +7,20 @@ use event_schemas::{Context, PARTITIONS};
 use event_store::keys::KeyRing;
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::progress::Progress;
+use platform::readiness::Check;
 use platform::settings::Secret;
 use rdkafka::ClientConfig;
 use sqlx::PgPool;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::feed::{Consuming, Feed};
+use crate::consumer::Consuming;
+use crate::feed::Feed;
 use crate::follower::{Follower, partitions_of};
-use crate::lag::{self, Pulse};
+use crate::health;
+use crate::lag::{self, Pulse, Shown};
 use crate::offsets::{Publishing, TopicConsumer};
 use crate::projection::{Order, ReadModel};
 use crate::registry::{READ_MODELS, find};
@@ -47,6 +50,8 @@ pub struct Config {
     pub partitions: Option<BTreeSet<i32>>,
     /// The read models to follow; `None`: all whose contexts have a store here.
     pub only: Option<Vec<String>>,
+    /// Where to say that a person is needed, and why.
+    pub check: Option<Check>,
 }
 
 /// Follows the read models until `shutdown`. What is away is waited for; nothing ends it early.
@@ -81,14 +86,15 @@ pub async fn run(
     tasks.spawn(share::keep(config.views_url.expose().to_owned(), wanted, to, shutdown.clone()));
     let followed: Vec<_> = models.into_iter().map(|model| (model, Pulse::default())).collect();
     if let Some(kafka) = &config.kafka {
-        let (opened, consumer) = oneshot::channel();
+        let (opened, consumer) = watch::channel(None);
         let consuming = consuming(kafka, &config, &stores, &followed, opened);
         let (topics, handed) = (consuming.topics.clone(), feed.handed().clone());
-        let publishing = Publishing { opened: consumer, topics, handed, followed: followed.clone() };
+        let publishing = Publishing { consumer, topics, handed, followed: followed.clone() };
         tasks.spawn(feed.clone().run(consuming, views.clone(), shutdown.clone()));
         tasks.spawn(publishing.run(shutdown.clone()));
     }
     let writer = Writer::start(views.clone());
+    let (to_shown, shown) = watch::channel(Shown::new());
     for (model, pulse) in &followed {
         let follower = Follower {
             model,
@@ -100,12 +106,16 @@ pub async fn run(
             feed: feed.clone(),
             watched: watched.clone(),
             held: held.clone(),
+            shown: shown.clone(),
             pulse: pulse.clone(),
             shutdown: shutdown.clone(),
         };
         tasks.spawn(follower.run());
     }
-    tasks.spawn(lag::report(views, process, followed, stores, watched, shutdown));
+    if let Some(check) = config.check {
+        tasks.spawn(health::report(check, followed.clone(), feed.refusals().clone(), shutdown.clone()));
+    }
+    tasks.spawn(lag::report(views, process, followed, stores, watched, to_shown, shutdown));
     while let Some(ended) = tasks.join_next().await {
         ended?;
     }
@@ -118,7 +128,7 @@ fn consuming(
     config: &Config,
     stores: &Stores,
     followed: &[(&'static ReadModel, Pulse)],
-    opened: oneshot::Sender<Arc<TopicConsumer>>,
+    opened: watch::Sender<Option<Arc<TopicConsumer>>>,
 ) -> Consuming {
     let topic = |context: Context| {
         let named = config.topics.get(&context);

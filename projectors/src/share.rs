@@ -4,12 +4,15 @@
 //! keep two processes from doing the same work: what keeps views right is that checkpoints are compared and set.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use platform::postgres::no_answer;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -17,9 +20,14 @@ use crate::claim::{self, Claim};
 
 /// The first half of every lock's key, so that nobody else's advisory locks are met.
 const LOCK_KIND: i32 = 0x4853_4c50;
+/// In place of a partition: only one rebuild at a time, and none while somebody works on what is parked.
+pub(crate) const REBUILD: i32 = -2;
 const EVERY: Duration = Duration::from_secs(1);
 /// While something wanted is held by another process.
 const EVERY_WHILE_WANTING: Duration = Duration::from_millis(200);
+/// How long Postgres may leave the connection of the locks unanswered: about as long as it keeps them for a process that
+/// does not answer.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Per projection the partitions held.
 pub(crate) type Held = BTreeMap<&'static str, BTreeSet<i32>>;
@@ -97,6 +105,35 @@ impl Locks {
         &mut self.db
     }
 
+    /// Takes what is free and wanted, gives up what others ask for, and says after how long to look again.
+    async fn settle(&mut self, wanted: &Wanted, to: &watch::Sender<Held>) -> sqlx::Result<Duration> {
+        let claims = claim::of_others(self.connection(), wanted.process).await?;
+        let asked = |place: (&str, i32)| claims.iter().any(|claim| claim.is_for(place) && wanted.yields_to(claim));
+        let given_up: Vec<_> = wanted.partitions.iter().copied().filter(|place| asked(*place)).collect();
+        let free: Vec<_> = wanted.partitions.iter().copied().filter(|place| !asked(*place)).collect();
+        // First those who use them hear of it, then others may have them.
+        to.send_if_modified(|held| {
+            let before = held.clone();
+            for (name, partition) in &given_up {
+                if let Some(partitions) = held.get_mut(name) {
+                    partitions.remove(partition);
+                }
+            }
+            *held != before
+        });
+        for place in given_up {
+            self.give_up(place).await?;
+        }
+        self.take(&free).await?;
+        let now = self.as_held();
+        to.send_if_modified(|held| std::mem::replace(held, now.clone()) != now);
+        let lacking: Vec<_> = free.into_iter().filter(|place| !self.holds(*place)).collect();
+        if wanted.explicit {
+            claim::renew(self.connection(), wanted.process, &lacking, false).await?;
+        }
+        Ok(if lacking.is_empty() { EVERY } else { EVERY_WHILE_WANTING })
+    }
+
     fn as_held(&self) -> Held {
         let mut held = Held::new();
         for (name, partition) in &self.held {
@@ -126,38 +163,44 @@ pub(crate) async fn keep(url: String, wanted: Wanted, to: watch::Sender<Held>, s
 }
 
 async fn keep_connected(url: &str, wanted: &Wanted, to: &watch::Sender<Held>) -> sqlx::Result<()> {
-    let mut locks = Locks::connect(url).await?;
+    let mut locks = answered(Locks::connect(url)).await?;
     loop {
-        let claims = claim::of_others(locks.connection(), wanted.process).await?;
-        let asked = |place: (&str, i32)| claims.iter().any(|claim| claim.is_for(place) && wanted.yields_to(claim));
-        let given_up: Vec<_> = wanted.partitions.iter().copied().filter(|place| asked(*place)).collect();
-        let free: Vec<_> = wanted.partitions.iter().copied().filter(|place| !asked(*place)).collect();
-        // First those who use them hear of it, then others may have them.
-        to.send_if_modified(|held| {
-            let before = held.clone();
-            for (name, partition) in &given_up {
-                if let Some(partitions) = held.get_mut(name) {
-                    partitions.remove(partition);
-                }
-            }
-            *held != before
-        });
-        for place in given_up {
-            locks.give_up(place).await?;
-        }
-        locks.take(&free).await?;
-        let now = locks.as_held();
-        to.send_if_modified(|held| std::mem::replace(held, now.clone()) != now);
-        let lacking: Vec<_> = free.into_iter().filter(|place| !locks.holds(*place)).collect();
-        if wanted.explicit {
-            claim::renew(locks.connection(), wanted.process, &lacking, false).await?;
-        }
-        tokio::time::sleep(if lacking.is_empty() { EVERY } else { EVERY_WHILE_WANTING }).await;
+        let pause = answered(locks.settle(wanted, to)).await?;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// A network that swallows what is sent breaks no connection; but the other end of it may be gone, and the locks with
+/// it.
+async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(ANSWER_WAIT_MAX, asked).await.unwrap_or_else(|_| Err(no_answer(ANSWER_WAIT_MAX)))
+}
+
+/// Nobody begins a rebuild of a read model while this lives.
+pub(crate) struct NoRebuild(PgConnection);
+
+impl NoRebuild {
+    /// `None` if one is under way.
+    pub(crate) async fn of(views: &PgPool, projection: &str) -> sqlx::Result<Option<Self>> {
+        // A connection of its own: the lock ends with it, whatever happens.
+        let mut db = PgConnection::connect_with(&views.connect_options()).await?;
+        let free = sqlx::query_scalar("select pg_try_advisory_lock_shared($1, hashtext($2 || '/' || $3::integer))")
+            .bind(LOCK_KIND)
+            .bind(projection)
+            .bind(REBUILD)
+            .fetch_one(&mut db)
+            .await?;
+        Ok(if free { Some(Self(db)) } else { None })
+    }
+
+    pub(crate) async fn end(self) -> sqlx::Result<()> {
+        self.0.close().await
     }
 }
 
 impl Wanted {
-    /// A rebuild is yielded to by all, an explicit share by those who merely found the partition free.
+    /// A rebuild is yielded to by all, an explicit share by those who merely found the partition free. Two that were
+    /// told to follow the same one would take it from each other for ever: the second waits for the end of the first.
     fn yields_to(&self, claim: &Claim) -> bool {
         claim.forced || !self.explicit
     }

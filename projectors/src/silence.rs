@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use envelope::Position;
+use uuid::Uuid;
 
 use crate::checkpoint::{Checkpoint, Place, WHOLE_STORE};
 
@@ -16,6 +17,8 @@ const QUIET_WHILE_WAITED_FOR: Duration = Duration::from_millis(100);
 pub(crate) struct Seen {
     /// The last position in the store.
     pub(crate) head: Position,
+    /// The event that stands there: as long as it does, what the relay said holds.
+    pub(crate) head_event: Option<Uuid>,
     /// Everything up to here is in the topic.
     pub(crate) published: Position,
     /// The last position in each partition of the topic.
@@ -39,6 +42,11 @@ impl Seen {
     /// Whether events are missing that the topic should have brought, or will not bring soon.
     pub(crate) fn is_ahead_of(&self, place: Place, held: &Checkpoint) -> bool {
         self.complete(place, held) < self.head
+    }
+
+    /// Whether the store ends before a checkpoint. It lost events, or was asked before they came.
+    pub(crate) fn ends_before(&self, held: &Checkpoint) -> bool {
+        self.head < held.position
     }
 }
 

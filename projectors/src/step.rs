@@ -1,17 +1,25 @@
 //! One batch, one transaction: the rows and the checkpoints move together or not at all.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use envelope::Recorded;
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
-use sqlx::{Acquire as _, PgConnection, PgPool};
+use platform::postgres::no_answer;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::checkpoint::Moves;
 use crate::checkpoint_rows::{self, Moved};
 use crate::parked_rows::{self, Aggregate};
 use crate::projection::{Batch, Failed, ReadModel, View};
+
+/// How long a transaction may take, and how much longer for each event: a network that swallows what is sent breaks no
+/// connection.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
+const ANSWER_WAIT_PER_EVENT: Duration = Duration::from_millis(20);
 
 /// What a batch is applied to.
 #[derive(Clone, Copy)]
@@ -90,7 +98,29 @@ async fn attempt(
     moves: &Moves,
     manner: Manner,
 ) -> Result<Stepped, Failed> {
-    let mut tx = pool.begin().await?;
+    let mut connection = pool.acquire().await?;
+    let wait_max = wait_max(events.len());
+    let attempted = timeout(wait_max, attempt_on(&mut connection, target, events, moves, manner)).await;
+    attempted.unwrap_or_else(|_| {
+        // The pool would wait for it to come to rest.
+        drop(connection.detach());
+        Err(no_answer(wait_max).into())
+    })
+}
+
+/// How long the transaction of so many events may take.
+pub(crate) fn wait_max(events: usize) -> Duration {
+    ANSWER_WAIT_MAX + ANSWER_WAIT_PER_EVENT * u32::try_from(events).unwrap_or(u32::MAX)
+}
+
+async fn attempt_on(
+    connection: &mut PgConnection,
+    target: Target<'_>,
+    events: &[Recorded<RawPayload>],
+    moves: &Moves,
+    manner: Manner,
+) -> Result<Stepped, Failed> {
+    let mut tx = connection.begin().await?;
     let mut parks = false;
     for generation in target.generations {
         let parked = match checkpoint_rows::advance(&mut tx, target.model.name, *generation, moves).await? {
@@ -98,8 +128,10 @@ async fn attempt(
             Moved::All { parked } => parked,
         };
         parks |= parked;
-        let blocked =
-            if parked { parked_rows::lock(&mut tx, target.model.name, *generation).await? } else { HashSet::new() };
+        let blocked = match parked {
+            true => parked_rows::lock(&mut tx, target.model.name, *generation, events).await?,
+            false => HashSet::new(),
+        };
         match manner {
             Manner::Together => apply_all(&mut tx, target, *generation, events, &blocked).await?,
             Manner::OneByOne => parks |= one_by_one(&mut tx, target, *generation, events, blocked).await?,

@@ -62,13 +62,12 @@ async fn watch_store(
 }
 
 pub(crate) async fn look(context: Context, stores: &Stores) -> Result<Seen, Unfit> {
-    let reader = stores.of(context)?;
     // The relay first: what it has published by then is in the store.
-    let relay = reader.relay_row().await?;
-    let head = reader.head().await?;
-    let relay = relay.filter(|relay| relay.history == head.history);
-    Ok(match relay {
-        Some(relay) => Seen { head: head.position, published: relay.checkpoint, last: relay.last_position },
-        None => Seen { head: head.position, ..Seen::default() },
+    let relay = stores.relay_row(context).await?;
+    let head = stores.head(context).await?;
+    let seen = Seen { head: head.position, head_event: head.event_id, ..Seen::default() };
+    Ok(match relay.filter(|relay| relay.history == head.history) {
+        Some(relay) => Seen { published: relay.checkpoint, last: relay.last_position, ..seen },
+        None => seen,
     })
 }

@@ -12,13 +12,14 @@ use event_store::keys::KeyRing;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::checkpoint::Moves;
 use crate::checkpoint_rows::{self, Moved};
 use crate::parked_rows;
 use crate::projection::{Failed, ReadModel};
-use crate::step::{Stepped, Target, apply_all, step};
+use crate::step::{Stepped, Target, apply_all, step, wait_max};
 
 /// A projection hands over one step and waits for it, so there are at most as many as projections.
 const STEPS_MAX: usize = 64;
@@ -118,12 +119,21 @@ type Held = Option<PoolConnection<Postgres>>;
 
 /// `None` if nothing was changed: each has to go alone.
 async fn together(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Option<Stepped> {
-    let committed = commit(pool, held, all).await;
-    committed.unwrap_or_else(|reason| {
-        *held = None;
-        tracing::debug!(%reason, "Several projections could not be written together; each goes alone");
-        None
-    })
+    let events = all.iter().map(|Handed { step, .. }| step.events.len()).sum();
+    let reason = match timeout(wait_max(events), commit(pool, held, all)).await {
+        Ok(Ok(stepped)) => return stepped,
+        Ok(Err(failed)) => {
+            *held = None;
+            failed.to_string()
+        }
+        Err(elapsed) => {
+            // The pool would wait for it to come to rest.
+            drop(held.take().map(PoolConnection::detach));
+            elapsed.to_string()
+        }
+    };
+    tracing::debug!(reason, "Several projections could not be written together; each goes alone");
+    None
 }
 
 async fn commit(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Result<Option<Stepped>, Failed> {
@@ -138,8 +148,10 @@ async fn commit(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Result<Option
         return Ok(None);
     };
     for Handed { step, .. } in all {
-        let blocked =
-            if parked { parked_rows::lock(&mut tx, step.model.name, step.generation).await? } else { HashSet::new() };
+        let blocked = match parked {
+            true => parked_rows::lock(&mut tx, step.model.name, step.generation, &step.events).await?,
+            false => HashSet::new(),
+        };
         apply_all(&mut tx, step.target(&[], &skips), step.generation, &step.events, &blocked).await?;
     }
     tx.commit().await?;

@@ -11,6 +11,7 @@ mod journeys;
 mod keys;
 mod metrics;
 mod orders;
+mod postgres;
 mod program;
 mod projectors;
 mod relay;

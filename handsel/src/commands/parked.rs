@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use event_schemas::Context;
-use projectors::parked::{self, Freed};
+use projectors::parked::{self, Freed, Listed};
 use uuid::Uuid;
 
 use crate::instance::Instance;
@@ -84,10 +84,10 @@ impl Action {
     }
 }
 
-fn list(parked: &[parked::Parked]) -> anyhow::Result<ExitCode> {
+fn list(parked: &Listed) -> anyhow::Result<ExitCode> {
     let mut rows =
         vec![["read model", "context", "position", "event", "type", "aggregate", "reason"].map(str::to_owned).to_vec()];
-    for one in parked {
+    for one in &parked.events {
         rows.push(vec![
             one.projection.clone(),
             one.context.clone(),
@@ -98,10 +98,13 @@ fn list(parked: &[parked::Parked]) -> anyhow::Result<ExitCode> {
             one.reason.clone(),
         ]);
     }
-    if parked.is_empty() {
+    if parked.events.is_empty() {
         output::line("nothing is parked")?;
     } else {
         output::table(&rows)?;
+    }
+    if parked.left_out > 0 {
+        output::line(format!("and {} more; name a read model to see its own", parked.left_out))?;
     }
     Ok(ExitCode::SUCCESS)
 }

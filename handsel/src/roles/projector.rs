@@ -20,6 +20,7 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) -> anyhow::Result<
         embedded_broker: instance.embedded_broker,
         partitions: process.plan.partitions.clone(),
         only: process.plan.only.clone(),
+        check: Some(process.readiness.check("projector")),
     };
     let (stores, keys) = (process.spine.readers(), process.spine.keys.clone());
     let (progress, shutdown) = (process.progress.clone(), process.shutdown.token().clone());

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigResource, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -35,6 +35,8 @@ pub struct Plan {
     pub creates: Vec<Create>,
     /// Settings that stand otherwise.
     pub alters: Vec<Alter>,
+    /// Topics whose settings the broker does not tell, and why not: nobody knows whether they are as declared.
+    pub unknown: Vec<(String, String)>,
 }
 
 /// A topic to be created.
@@ -60,6 +62,9 @@ pub struct Alter {
 /// Why topics are not as declared.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicsError {
+    /// The settings of the client make no sense.
+    #[error("no Kafka client can be made of the settings KAFKA_* ({0})")]
+    Client(#[source] KafkaError),
     /// The broker is away or does not answer.
     #[error("the Kafka broker does not answer ({0}); check that it runs and that KAFKA_BROKERS is right")]
     Unavailable(#[source] KafkaError),
@@ -116,6 +121,9 @@ impl fmt::Display for Plan {
             alter.changes.iter().try_for_each(|(key, is, wanted)| write!(f, " {key}={is}->{wanted}"))?;
             writeln!(f)?;
         }
+        for (topic, reason) in &self.unknown {
+            writeln!(f, "? {topic} the broker does not tell its settings: {reason}")?;
+        }
         Ok(())
     }
 }
@@ -144,7 +152,11 @@ pub async fn plan(config: &ClientConfig, declared: &[Topic]) -> Result<Plan, Top
                 found: partitions,
             });
         }
-        plan.alters.extend(differing(&admin, topic).await);
+        match settings(&admin, topic).await {
+            Ok(Some(found)) => plan.alters.extend(differing(topic, &found)),
+            Ok(None) => {}
+            Err(reason) => plan.unknown.push((topic.name.clone(), reason)),
+        }
     }
     Ok(plan)
 }
@@ -185,6 +197,13 @@ pub async fn apply(config: &ClientConfig, plan: &Plan) -> Result<(), TopicsError
 /// As [`plan`] and [`apply`].
 pub async fn ensure(config: &ClientConfig, declared: &[Topic]) -> Result<(), TopicsError> {
     let plan = plan(config, declared).await?;
+    for (topic, reason) in &plan.unknown {
+        tracing::warn!(
+            topic,
+            reason,
+            "The broker does not tell the settings of the topic; see that it keeps everything"
+        );
+    }
     if !plan.is_empty() {
         apply(config, &plan).await?;
         // A broker answers before its own view of the topic is complete; a second look also catches a rival's shape.
@@ -194,7 +213,7 @@ pub async fn ensure(config: &ClientConfig, declared: &[Topic]) -> Result<(), Top
 }
 
 fn client(config: &ClientConfig) -> Result<AdminClient<DefaultClientContext>, TopicsError> {
-    config.create().map_err(TopicsError::Unavailable)
+    config.create().map_err(TopicsError::Client)
 }
 
 /// Asks for all topics: to ask for one by name would create it on a broker that creates topics by itself.
@@ -204,11 +223,16 @@ async fn metadata(config: &ClientConfig) -> Result<Metadata, TopicsError> {
     asked.unwrap_or(Err(KafkaError::Canceled)).map_err(TopicsError::Unavailable)
 }
 
-/// `None` too if the broker does not tell its settings: the embedded one keeps few of them and forgets nothing.
-async fn differing(admin: &AdminClient<DefaultClientContext>, topic: &Topic) -> Option<Alter> {
+/// The settings of a topic as they stand.
+async fn settings(admin: &AdminClient<DefaultClientContext>, topic: &Topic) -> Result<Option<ConfigResource>, String> {
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
-    let answers = admin.describe_configs([&ResourceSpecifier::Topic(&topic.name)], &options).await.ok()?;
-    let found = answers.into_iter().next()?.ok()?;
+    let answers = admin.describe_configs([&ResourceSpecifier::Topic(&topic.name)], &options).await;
+    let found = answers.map_err(|error| error.to_string())?.into_iter().next();
+    found.transpose().map_err(|code| code.to_string())
+}
+
+/// A setting of which nothing is said is taken to be right: the embedded broker keeps few of them and forgets nothing.
+fn differing(topic: &Topic, found: &ConfigResource) -> Option<Alter> {
     let entries = found.entry_map();
     let mut changes = Vec::new();
     for (key, wanted) in &topic.settings {

@@ -163,3 +163,15 @@ fn the_end_of_a_piece_of_the_store_is_the_checkpoint_of_quiet_partitions_too() {
     assert_eq!(plan.moves.len(), 3);
     assert!(plan.moves.values().all(|(_, to)| to.position == Position(2)));
 }
+
+#[test]
+fn a_store_that_ends_before_a_checkpoint_or_otherwise_there_is_another_one() {
+    let held = Checkpoint { event_id: Some(id(3)), ..at(3) };
+    let head = |position, event_id| Head { position: Position(position), event_id, history: HISTORY };
+    assert!(held.fits(&head(4, Some(id(9)))));
+    assert!(held.fits(&head(3, Some(id(3)))));
+    assert!(at(0).fits(&head(0, None)));
+    assert!(!held.fits(&head(3, Some(id(9)))));
+    assert!(!held.fits(&head(2, Some(id(2)))));
+    assert!(!held.fits(&Head { history: History(Uuid::from_u128(8)), ..head(4, None) }));
+}

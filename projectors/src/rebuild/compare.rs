@@ -34,6 +34,17 @@ pub struct Difference {
     pub rebuilt: Option<String>,
 }
 
+/// How many rows there are to compare.
+pub(super) async fn rows(rebuild: &Rebuild, tables: &[&Table]) -> sqlx::Result<u64> {
+    let mut rows = 0;
+    for table in tables {
+        let name = table::name(rebuild.model.name, rebuild.generation, table.suffix);
+        let count: i64 = sqlx::query_scalar(&format!("select count(*) from {name}")).fetch_one(&rebuild.views).await?;
+        rows += count.unsigned_abs();
+    }
+    Ok(rows)
+}
+
 /// The key ranges of one table, one after another.
 pub(super) struct Ranges<'r> {
     rebuild: &'r Rebuild,

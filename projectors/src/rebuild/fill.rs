@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{Rebuild, RebuildFailed};
-use crate::checkpoint::{Cursor, Place};
+use crate::checkpoint::{Cursor, Known, Place};
 use crate::checkpoint_rows;
 use crate::follower::partitions_of;
 use crate::projection::{Batch, Failed};
@@ -30,6 +30,8 @@ pub(super) struct Filling<'r> {
     rebuild: &'r Rebuild,
     generations: Vec<i32>,
     cursor: Cursor,
+    /// How many went in.
+    events: u64,
 }
 
 struct Piece {
@@ -42,18 +44,19 @@ struct Piece {
 impl<'r> Filling<'r> {
     pub(super) async fn begin(rebuild: &'r Rebuild) -> Result<Self, RebuildFailed> {
         let cursor = Self::load(rebuild, rebuild.generation).await?;
-        Ok(Self { rebuild, generations: vec![rebuild.generation], cursor })
+        Ok(Self { rebuild, generations: vec![rebuild.generation], cursor, events: 0 })
     }
 
     async fn load(rebuild: &Rebuild, generation: i32) -> Result<Cursor, RebuildFailed> {
         let all: Vec<i32> = (0..PARTITIONS).collect();
         let mut places = BTreeMap::new();
         for context in rebuild.model.contexts {
-            let history = rebuild.stores.of(*context)?.head().await.map_err(Unfit::from)?.history;
+            let history = rebuild.stores.head(*context).await?.history;
             let partitions = partitions_of(rebuild.model, &all).into_iter();
             places.extend(partitions.map(|partition| (Place { context: *context, partition }, history)));
         }
-        Ok(checkpoint_rows::load(&rebuild.views, rebuild.model.name, generation, &places).await?)
+        let mut connection = rebuild.views.acquire().await?;
+        Ok(checkpoint_rows::load(&mut connection, rebuild.model.name, generation, &places).await?)
     }
 
     /// How many events are between here and the heads.
@@ -66,7 +69,7 @@ impl<'r> Filling<'r> {
     }
 
     /// Fills until hardly anything is missing.
-    pub(super) async fn catch_up(&mut self, bar: &Bar) -> Result<(), RebuildFailed> {
+    pub(super) async fn catch_up(&mut self, bar: Option<&Bar>) -> Result<(), RebuildFailed> {
         for context in self.rebuild.model.contexts {
             for _ in 0..ROUNDS_MAX {
                 let (from, head) = (self.at(*context), self.head(*context).await?);
@@ -91,7 +94,7 @@ impl<'r> Filling<'r> {
                 rebuild.stores.check(*place, held).await?;
             }
             for context in rebuild.model.contexts {
-                self.catch_up(bar).await?;
+                self.catch_up(Some(bar)).await?;
                 catch_up(rebuild, &mut live, *context, self.at(*context)).await?;
             }
             for context in rebuild.model.contexts {
@@ -99,23 +102,40 @@ impl<'r> Filling<'r> {
             }
             self.generations.insert(0, rebuild.live.generation);
         }
-        self.catch_up(bar).await?;
+        self.catch_up(Some(bar)).await?;
         Ok(self)
     }
 
+    /// How many events went in.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
     async fn head(&self, context: Context) -> Result<Position, RebuildFailed> {
-        Ok(self.rebuild.stores.of(context)?.head().await.map_err(Unfit::from)?.position)
+        Ok(self.rebuild.stores.head(context).await?.position)
     }
 
     fn at(&self, context: Context) -> Position {
         self.cursor.of(context).map(|(_, held)| held.position).min().unwrap_or_default()
     }
 
-    async fn fill(&mut self, context: Context, from: Position, to: Position, bar: &Bar) -> Result<(), RebuildFailed> {
+    async fn fill(
+        &mut self,
+        context: Context,
+        from: Position,
+        to: Position,
+        bar: Option<&Bar>,
+    ) -> Result<(), RebuildFailed> {
         let (pieces, mut read) = mpsc::channel(AHEAD_PIECES_MAX);
-        let reading = tokio::spawn(read_ahead(self.rebuild.reading(), context, from, to, pieces));
+        let known = self.cursor.known(context);
+        let reading = tokio::spawn(read_ahead(self.rebuild.reading(), context, (from, to), known, pieces));
         while let Some(piece) = read.recv().await {
-            self.write(context, piece).await.map(|count| bar.add(count))?;
+            let count = self.write(context, piece).await?;
+            self.events += count;
+            if let Some(bar) = bar {
+                bar.lag(self.missing().await?);
+                bar.add(count);
+            }
         }
         reading.await.map_err(|error| RebuildFailed::Outside(error.to_string()))??;
         Ok(())
@@ -133,7 +153,7 @@ impl<'r> Filling<'r> {
             Ok(Some(stepped)) => stepped,
             // Both generations, something parked, or something that now will be.
             Ok(None) | Err(Failed::Event(_)) => {
-                let events = rebuild.stores.range(context, piece.from, piece.last.0).await?;
+                let events = rebuild.stores.whole_range(context, piece.from, piece.last.0).await?;
                 step(&rebuild.views, target, events, &moves).await?
             }
             Err(error) => return Err(error.into()),
@@ -151,7 +171,7 @@ async fn catch_up(rebuild: &Rebuild, live: &mut Cursor, context: Context, to: Po
     let generations = &[rebuild.live.generation];
     while let Some(from) = live.of(context).map(|(_, held)| held.position).min().filter(|from| *from < to) {
         let up_to = to.min(Position(from.get() + PIECE_EVENTS));
-        let events = rebuild.stores.range(context, from, up_to).await?;
+        let events = rebuild.stores.range(context, from, up_to, &live.known(context)).await?;
         let last = end_of(&events).ok_or(Unfit::Changed(context))?;
         let partitions = events.iter().map(|event| (crate::stores::partition_of(event), event.position));
         let plan = live.plan_store(context, last, partitions);
@@ -184,13 +204,13 @@ impl Rebuild {
 async fn read_ahead(
     reading: Reading,
     context: Context,
-    mut from: Position,
-    to: Position,
+    (mut from, to): (Position, Position),
+    mut known: Known,
     pieces: mpsc::Sender<Piece>,
 ) -> Result<(), Unfit> {
     while from < to {
         let up_to = to.min(Position(from.get() + PIECE_EVENTS));
-        let mut events = reading.stores.range(context, from, up_to).await?;
+        let mut events = reading.stores.range(context, from, up_to, &known).await?;
         let last = end_of(&events).ok_or(Unfit::Changed(context))?;
         let count = events.len();
         events.retain(|event| !reading.skips.contains(&event.event_id));
@@ -199,6 +219,7 @@ async fn read_ahead(
             return Ok(());
         }
         from = last.0;
+        known = Known::from([last]);
     }
     Ok(())
 }

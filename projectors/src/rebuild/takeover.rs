@@ -12,14 +12,12 @@ use super::RebuildFailed;
 use crate::claim;
 use crate::follower::partitions_of;
 use crate::projection::ReadModel;
-use crate::share::Locks;
+use crate::share::{Locks, REBUILD};
 
 /// How long the process that follows it may take to give way.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
 const TRY_EVERY: Duration = Duration::from_millis(100);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
-/// In place of a partition: only one rebuild at a time.
-const REBUILD: i32 = -2;
 
 /// The locks of one projection, held or on their way.
 pub(super) struct Takeover {

@@ -14,7 +14,8 @@ fn place(partition: i32) -> Place {
 }
 
 fn seen(head: i64, published: i64, last: [i64; 2]) -> Seen {
-    Seen { head: Position(head), published: Position(published), last: last.map(Position).to_vec() }
+    let last = last.map(Position).to_vec();
+    Seen { head: Position(head), head_event: None, published: Position(published), last }
 }
 
 #[test]

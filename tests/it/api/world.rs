@@ -90,6 +90,7 @@ impl Api {
             embedded_broker: false,
             partitions: None,
             only: None,
+            check: None,
         };
         let stores = Stores::new(readers);
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));

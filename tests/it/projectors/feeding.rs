@@ -1,91 +1,12 @@
 //! The topic is the fast path: whatever it repeats, loses or forgets, the views have every event once.
 
-use event_schemas::{Context, PARTITIONS};
-use rdkafka::ClientConfig;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use event_schemas::Context;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use serde_json::json;
 use tests::{ETA_MAX, until};
 
 use super::offsets;
-use super::world::{Given, World, order, order_id};
-
-/// A broker in this process, and a relay that does what a test says.
-struct Topic<'w> {
-    world: &'w World,
-    cluster: MockCluster<'static, DefaultProducerContext>,
-    producer: FutureProducer,
-    events: Vec<Given>,
-}
-
-impl<'w> Topic<'w> {
-    fn new(world: &'w World) -> Self {
-        let cluster = MockCluster::new(1).unwrap();
-        for context in Context::ALL {
-            cluster.create_topic(context.topic(), PARTITIONS, 1).unwrap();
-        }
-        let producer = ClientConfig::new().set("bootstrap.servers", cluster.bootstrap_servers()).create().unwrap();
-        Self { world, cluster, producer, events: Vec::new() }
-    }
-
-    fn kafka(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.cluster.bootstrap_servers());
-        config
-    }
-
-    async fn store(&mut self, events: Vec<Given>) {
-        self.world.append(Context::Orders, &events).await;
-        self.events.extend(events);
-    }
-
-    fn partition(&self, position: usize) -> i32 {
-        platform::kafka::partition_of(&self.events[position - 1].aggregate.1.to_string(), PARTITIONS)
-    }
-
-    /// Publishes the event at a position as the relay would.
-    async fn publish(&self, position: usize) {
-        let event = &self.events[position - 1];
-        let partition = self.partition(position);
-        let previous = (1..position).rev().find(|earlier| self.partition(*earlier) == partition).unwrap_or(0);
-        let history: uuid::Uuid =
-            sqlx::query_scalar("select history from es_orders.store").fetch_one(&self.world.views).await.unwrap();
-        let key = event.aggregate.1.to_string();
-        let headers = [
-            ("ce_id", event.event_id.to_string()),
-            ("ce_time", "2026-01-01T00:00:00.000000Z".to_owned()),
-            ("ce_sequence", event.sequence.to_string()),
-            ("ce_aggregatetype", event.aggregate.0.to_owned()),
-            ("ce_eventname", event.event_type.clone()),
-            ("ce_eventversion", event.event_version.clone()),
-            ("ce_actor", "test".to_owned()),
-            ("ce_correlationid", event.event_id.to_string()),
-            ("position", position.to_string()),
-            ("previous", previous.to_string()),
-            ("history", history.to_string()),
-        ];
-        let headers = headers
-            .iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-        let record = FutureRecord::to(Context::Orders.topic()).partition(partition).key(&key).headers(headers);
-        self.producer.send(record.payload(&event.payload), std::time::Duration::from_secs(5)).await.unwrap();
-    }
-
-    async fn publish_all(&self, positions: impl IntoIterator<Item = usize>) {
-        for position in positions {
-            self.publish(position).await;
-        }
-    }
-}
-
-async fn shows(world: &World, orders: i64) {
-    world.settled().await;
-    assert_eq!(world.count("read.orders").await, orders);
-    assert_eq!(world.rows("select orders from read.sales_summary").await, [json!({ "orders": orders })]);
-    assert_eq!(world.count("read.parked").await, 0);
-}
+use super::topic::{Topic, shows};
+use super::world::{World, order, order_id};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_lost_and_forgotten_records_change_nothing() {
@@ -119,7 +40,8 @@ async fn a_broker_that_begins_empty_makes_views_slower_and_never_wrong() {
     running.stop().await;
 
     let events = std::mem::take(&mut topic.events);
-    let mut emptied = Topic { events, ..Topic::new(&world) };
+    let mut emptied = Topic::new(&world);
+    emptied.events = events;
     let running = world.run_with(Some(emptied.kafka()), None);
     emptied.store((30..60).map(order).collect()).await;
     emptied.publish_all(45..=60).await;

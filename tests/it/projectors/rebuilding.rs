@@ -1,7 +1,8 @@
 //! A read model is built again beside the live one, which goes on.
 
 use event_schemas::Context;
-use projectors::Rebuilt;
+use projectors::parked::{self, ParkedFailed};
+use projectors::{RebuildFailed, Rebuilt};
 
 use super::world::{World, broken_order, order, registered};
 
@@ -86,12 +87,63 @@ async fn rows_of_another_version_wait_for_an_accepted_rebuild() {
     world
         .until_count("read.heartbeats where projection = 'orders' and state like '%rebuild orders --accept%'", 1)
         .await;
+    running.until_check("`orders`: its rows were made by version 0").await;
     assert_eq!(world.count("read.orders").await, 0);
     let listed = rebuild(&world, "orders", false).await;
     assert_eq!((listed.shown, listed.compared.differing), (false, 1));
     assert!(rebuild(&world, "orders", true).await.shown);
     assert_eq!(world.count("read.orders").await, 1);
+    running.until_check("[+]projector ok").await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn while_a_rebuild_runs_no_other_begins_and_nothing_is_skipped() {
+    let world = World::new().await;
+    let broken = broken_order(1);
+    world.append(Context::Orders, std::slice::from_ref(&broken)).await;
+    let running = world.run();
+    world.settled().await;
+    running.stop().await;
+    // The first one waits for the store.
+    let mut held = world.views.begin().await.unwrap();
+    sqlx::query("lock table es_orders.events in access exclusive mode").execute(&mut *held).await.unwrap();
+    let first = async { rebuild(&world, "orders", false).await };
+    let meanwhile = async {
+        world.until_count("pg_locks where locktype = 'advisory' and classid = x'48534c50'::bigint::oid", 1).await;
+        let second = projectors::rebuild("orders", &world.url(), world.stores.clone(), None, false).await;
+        assert!(matches!(second, Err(RebuildFailed::AlreadyRuns("orders"))), "{second:?}");
+        let why = ("it was written by mistake", "test");
+        let skipped = parked::skip(&world.views, &world.stores, None, "orders", broken.event_id, why).await;
+        assert!(matches!(skipped, Err(ParkedFailed::Rebuilding("orders"))), "{skipped:?}");
+        held.rollback().await.unwrap();
+    };
+    let (first, ()) = tokio::join!(first, meanwhile);
+    assert!(first.shown);
+    assert_eq!(world.count("read.skips").await, 0);
+    let why = ("it was written by mistake", "test");
+    let skipped = parked::skip(&world.views, &world.stores, None, "orders", broken.event_id, why).await.unwrap();
+    assert_eq!((skipped.freed, skipped.parked), (1, 0));
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_shown_has_succeeded_even_if_its_locks_are_lost_then() {
+    let world = World::new().await;
+    world.append(Context::Orders, &[order(1)]).await;
+    sqlx::raw_sql(
+        "create function read.cut() returns trigger language plpgsql as $$
+         begin
+             perform pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and application_name = 'handsel projector locks';
+             return null;
+         end $$;
+         create trigger cut after update on read.generations for each statement execute function read.cut()",
+    )
+    .execute(&world.views)
+    .await
+    .unwrap();
+    assert!(rebuild(&world, "orders", true).await.shown);
+    assert_eq!(world.count("read.orders").await, 1);
 }
 
 #[tokio::test]

@@ -9,11 +9,12 @@ use event_schemas::{Context, Event, Money};
 use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Store, StoreConfig};
 use platform::progress::Progress;
+use platform::readiness::Readiness;
 use platform::settings::Secret;
 use projectors::{Config, Stores};
 use rdkafka::ClientConfig;
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tests::{ETA_MAX, TestDatabase, until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,7 @@ pub(super) struct Given {
 /// A runner that ends with the test, or when it is told.
 pub(super) struct Running {
     pub(super) progress: Progress,
+    readiness: Readiness,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -63,26 +65,20 @@ impl World {
 
     /// Appends events to a store, as they are.
     pub(super) async fn append(&self, context: Context, events: &[Given]) {
-        let sql = format!(
-            "insert into es_{context}.events (position, aggregate_type, aggregate_id, sequence, event_id, event_type,
-                                              event_version, payload, metadata, recorded_at, chain)
-             select (select coalesce(max(position), 0) from es_{context}.events) + row_number() over (order by n),
-                    t, a, s, e, et, ev, p::json,
-                    json_build_object('actor', 'test', 'correlation_id', e), timestamptz '2026-01-01Z', sha256('')
-               from unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[])
-                    with ordinality as g(t, a, s, e, et, ev, p, n)"
+        append(&mut self.views.acquire().await.unwrap(), context, events).await;
+    }
+
+    /// As after the promotion of a replica that lacked what comes after a position: other events take the places.
+    pub(super) async fn lose(&self, context: Context, after: i64, then: &[Given]) {
+        let mut tx = self.views.begin().await.unwrap();
+        let lose = format!(
+            "alter table es_{context}.events disable trigger all;
+             delete from es_{context}.events where position > {after};
+             alter table es_{context}.events enable trigger all"
         );
-        sqlx::query(&sql)
-            .bind(events.iter().map(|event| event.aggregate.0).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.aggregate.1.to_string()).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.sequence).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.event_id).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.event_version.as_str()).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.payload.as_str()).collect::<Vec<_>>())
-            .execute(&self.views)
-            .await
-            .unwrap();
+        sqlx::raw_sql(&lose).execute(&mut *tx).await.unwrap();
+        append(&mut tx, context, then).await;
+        tx.commit().await.unwrap();
     }
 
     /// Follows everything from the stores alone.
@@ -91,18 +87,30 @@ impl World {
     }
 
     pub(super) fn run_with(&self, kafka: Option<ClientConfig>, partitions: Option<BTreeSet<i32>>) -> Running {
+        self.run_on(self.url(), kafka, partitions)
+    }
+
+    /// The same on another way to the views.
+    pub(super) fn run_on(
+        &self,
+        views_url: Secret,
+        kafka: Option<ClientConfig>,
+        partitions: Option<BTreeSet<i32>>,
+    ) -> Running {
+        let readiness = Readiness::new();
         let config = Config {
-            views_url: self.url(),
+            views_url,
             kafka,
             topics: Default::default(),
             group: "handsel.projector.v1".to_owned(),
             embedded_broker: false,
             partitions,
             only: None,
+            check: Some(readiness.check("projector")),
         };
         let (progress, stop) = (Progress::default(), CancellationToken::new());
         let run = projectors::run(config, self.stores.clone(), Some(self.keys.clone()), progress.clone(), stop.clone());
-        Running { progress, stop, task: tokio::spawn(run) }
+        Running { progress, readiness, stop, task: tokio::spawn(run) }
     }
 
     pub(super) fn url(&self) -> Secret {
@@ -138,7 +146,39 @@ impl World {
     }
 }
 
+async fn append(db: &mut PgConnection, context: Context, events: &[Given]) {
+    let sql = format!(
+        "insert into es_{context}.events (position, aggregate_type, aggregate_id, sequence, event_id, event_type,
+                                              event_version, payload, metadata, recorded_at, chain)
+             select (select coalesce(max(position), 0) from es_{context}.events) + row_number() over (order by n),
+                    t, a, s, e, et, ev, p::json,
+                    json_build_object('actor', 'test', 'correlation_id', e), timestamptz '2026-01-01Z', sha256('')
+               from unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[])
+                    with ordinality as g(t, a, s, e, et, ev, p, n)"
+    );
+    sqlx::query(&sql)
+        .bind(events.iter().map(|event| event.aggregate.0).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.aggregate.1.to_string()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.sequence).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event_id).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event_version.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.payload.as_str()).collect::<Vec<_>>())
+        .execute(db)
+        .await
+        .unwrap();
+}
+
 impl Running {
+    /// What the readiness of its process says of it.
+    pub(super) fn check(&self) -> String {
+        self.readiness.report().lines().find(|line| line.contains("projector")).unwrap_or_default().to_owned()
+    }
+
+    pub(super) async fn until_check(&self, says: &str) {
+        until(&format!("the check says `{says}`"), ETA_MAX, async || self.check().contains(says)).await;
+    }
+
     pub(super) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();

@@ -1,0 +1,47 @@
+//! Partitions are held by a connection, which may break or go silent.
+
+use event_schemas::Context;
+use platform::settings::Secret;
+use tests::Proxy;
+
+use super::world::{World, order};
+
+const LOCKS: &str =
+    "pg_stat_activity where datname = current_database() and application_name = 'handsel projector locks'";
+
+#[tokio::test]
+async fn a_runner_whose_locks_are_lost_takes_them_again() {
+    let world = World::new().await;
+    let running = world.run();
+    world.append(Context::Orders, &[order(1)]).await;
+    world.settled().await;
+    let before = world.rows(&format!("select pid from {LOCKS}")).await;
+    assert_eq!(before.len(), 1);
+    sqlx::query(&format!("select pg_terminate_backend(pid) from {LOCKS}")).execute(&world.views).await.unwrap();
+    world.until_count(&format!("{LOCKS} and pid <> {}", before[0]["pid"]), 1).await;
+    world.append(Context::Orders, &[order(2)]).await;
+    world.until_count("read.orders", 2).await;
+    world.until_count("read.audit_log", 2).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_runner_whose_network_swallows_everything_leaves_its_partitions_to_others() {
+    let world = World::new().await;
+    let proxy = Proxy::before(world.database.url()).await;
+    let first = world.run_on(Secret::new(proxy.url()), None, None);
+    world.append(Context::Orders, &[order(1)]).await;
+    world.settled().await;
+    let second = world.run();
+    proxy.swallow();
+    world.append(Context::Orders, &[order(2)]).await;
+    world.until_count("read.orders", 2).await;
+    world.until_count("read.audit_log", 2).await;
+    second.stop().await;
+    // It comes back by itself, whatever was lost on its connections.
+    proxy.mend();
+    world.append(Context::Orders, &[order(3)]).await;
+    world.until_count("read.orders", 3).await;
+    world.until_count("read.audit_log", 3).await;
+    first.kill().await;
+}
