@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
-use tokio::time::timeout;
 
 pub use self::answered::{Lent, answered, lend};
 use crate::readiness::Check;
@@ -183,14 +182,6 @@ fn is_closed(refused: &dyn DatabaseError) -> bool {
     refused.is_some_and(|refused| refused.code() == "55000" && matches!(refused.severity(), PgSeverity::Fatal))
 }
 
-/// The error of a statement that was not answered in this time: a network that swallows what is sent breaks no
-/// connection. The connection is to be dropped; a pool to which it is given back waits for it to come to rest.
-#[must_use]
-pub fn no_answer(waited: Duration) -> sqlx::Error {
-    let reason = format!("no answer within {} s", waited.as_secs());
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, reason))
-}
-
 /// Keeps a readiness check true to whether the database answers, until the end.
 pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
     loop {
@@ -206,13 +197,10 @@ pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
 }
 
 async fn ping(pool: &PgPool) -> sqlx::Result<()> {
-    let mut connection = pool.acquire().await?;
-    let asked = timeout(ANSWER_WAIT_MAX, sqlx::query("select 1").execute(&mut *connection)).await;
-    let answered = asked.unwrap_or_else(|_| {
-        drop(connection.detach());
-        Err(no_answer(ANSWER_WAIT_MAX))
-    });
-    answered.map(drop)
+    let mut connection = lend(pool).await?;
+    answered(ANSWER_WAIT_MAX, sqlx::query("select 1").execute(&mut *connection)).await?;
+    connection.give_back();
+    Ok(())
 }
 
 /// Host, port and database, for messages.

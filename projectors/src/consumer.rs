@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use event_schemas::Context;
 use platform::clock;
-use platform::postgres::no_answer;
+use platform::postgres::{answered, lend};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::checkpoint::Place;
 use crate::offsets::{Answers, TopicConsumer};
@@ -109,13 +108,10 @@ impl Consuming {
 /// Where the projection that is furthest behind has come to. Only a hint: the filter and the store make up for a wrong
 /// one.
 async fn known_offsets(views: &PgPool) -> sqlx::Result<Vec<(Place, i64)>> {
-    let mut connection = views.acquire().await?;
-    let read = timeout(ANSWER_WAIT_MAX, read_offsets(&mut connection)).await;
-    read.unwrap_or_else(|_| {
-        // The pool would wait for it to come to rest.
-        drop(connection.detach());
-        Err(no_answer(ANSWER_WAIT_MAX))
-    })
+    let mut connection = lend(views).await?;
+    let offsets = answered(ANSWER_WAIT_MAX, read_offsets(&mut connection)).await?;
+    connection.give_back();
+    Ok(offsets)
 }
 
 async fn read_offsets(db: &mut PgConnection) -> sqlx::Result<Vec<(Place, i64)>> {

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use envelope::History;
 use event_store::keys::KeyRing;
-use platform::postgres::no_answer;
+use platform::postgres::{answered, lend};
 use platform::progress::Progress;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -165,13 +164,10 @@ impl Follower {
     }
 
     async fn begin(&self, places: &BTreeMap<Place, History>) -> Result<Begun, Ended> {
-        let mut connection = self.views.acquire().await?;
-        let begun = timeout(ANSWER_WAIT_MAX, begin(&mut connection, self.model, places)).await;
-        begun.unwrap_or_else(|_| {
-            // The pool would wait for it to come to rest.
-            drop(connection.detach());
-            Err(no_answer(ANSWER_WAIT_MAX).into())
-        })
+        let mut connection = lend(&self.views).await?;
+        let begun = answered(ANSWER_WAIT_MAX, begin(&mut connection, self.model, places)).await?;
+        connection.give_back();
+        Ok(begun)
     }
 }
 

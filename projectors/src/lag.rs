@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use envelope::Position;
 use event_schemas::{Context, PARTITIONS};
-use platform::postgres::no_answer;
+use platform::postgres::{answered, lend};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -171,13 +170,10 @@ async fn measure(context: Context, cursor: &Cursor, stores: &Stores, watched: &W
 
 /// Writes the heartbeats and answers which generations are shown.
 async fn beat_all(views: &PgPool, process: Uuid, beats: &[Beat]) -> sqlx::Result<Shown> {
-    let mut connection = views.acquire().await?;
-    let written = timeout(ANSWER_WAIT_MAX, write(&mut connection, process, beats)).await;
-    written.unwrap_or_else(|_| {
-        // The pool would wait for it to come to rest.
-        drop(connection.detach());
-        Err(no_answer(ANSWER_WAIT_MAX))
-    })
+    let mut connection = lend(views).await?;
+    let shown = answered(ANSWER_WAIT_MAX, write(&mut connection, process, beats)).await?;
+    connection.give_back();
+    Ok(shown)
 }
 
 async fn write(db: &mut PgConnection, process: Uuid, beats: &[Beat]) -> sqlx::Result<Shown> {

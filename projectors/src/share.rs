@@ -4,15 +4,13 @@
 //! keep two processes from doing the same work: what keeps views right is that checkpoints are compared and set.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use platform::postgres::no_answer;
+use platform::postgres::{ENDS_WITH_ITS_CLIENT, answered};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -51,13 +49,8 @@ impl Locks {
     /// Connects so that Postgres notices within seconds that this process is gone. The URL must not lead through a
     /// pooler.
     pub(crate) async fn connect(url: &str) -> sqlx::Result<Self> {
-        let options = PgConnectOptions::from_str(url)?.application_name("handsel projector locks").options([
-            ("tcp_user_timeout", "5000"),
-            ("tcp_keepalives_idle", "2"),
-            ("tcp_keepalives_interval", "1"),
-            ("tcp_keepalives_count", "3"),
-            ("idle_session_timeout", "0"),
-        ]);
+        let options =
+            PgConnectOptions::from_str(url)?.application_name("handsel projector locks").options(ENDS_WITH_ITS_CLIENT);
         Ok(Self { db: PgConnection::connect_with(&options).await?, held: BTreeSet::new() })
     }
 
@@ -163,17 +156,11 @@ pub(crate) async fn keep(url: String, wanted: Wanted, to: watch::Sender<Held>, s
 }
 
 async fn keep_connected(url: &str, wanted: &Wanted, to: &watch::Sender<Held>) -> sqlx::Result<()> {
-    let mut locks = answered(Locks::connect(url)).await?;
+    let mut locks = answered(ANSWER_WAIT_MAX, Locks::connect(url)).await?;
     loop {
-        let pause = answered(locks.settle(wanted, to)).await?;
+        let pause = answered(ANSWER_WAIT_MAX, locks.settle(wanted, to)).await?;
         tokio::time::sleep(pause).await;
     }
-}
-
-/// A network that swallows what is sent breaks no connection; but the other end of it may be gone, and the locks with
-/// it.
-async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(ANSWER_WAIT_MAX, asked).await.unwrap_or_else(|_| Err(no_answer(ANSWER_WAIT_MAX)))
 }
 
 /// Nobody begins a rebuild of a read model while this lives.

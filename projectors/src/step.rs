@@ -6,9 +6,8 @@ use std::time::Duration;
 use envelope::Recorded;
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
-use platform::postgres::no_answer;
+use platform::postgres::{answered, lend};
 use sqlx::{Connection as _, PgConnection, PgPool};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::checkpoint::Moves;
@@ -98,14 +97,11 @@ async fn attempt(
     moves: &Moves,
     manner: Manner,
 ) -> Result<Stepped, Failed> {
-    let mut connection = pool.acquire().await?;
-    let wait_max = wait_max(events.len());
-    let attempted = timeout(wait_max, attempt_on(&mut connection, target, events, moves, manner)).await;
-    attempted.unwrap_or_else(|_| {
-        // The pool would wait for it to come to rest.
-        drop(connection.detach());
-        Err(no_answer(wait_max).into())
-    })
+    let mut connection = lend(pool).await?;
+    let attempted = attempt_on(&mut connection, target, events, moves, manner);
+    let stepped = answered(wait_max(events.len()), attempted).await?;
+    connection.give_back();
+    Ok(stepped)
 }
 
 /// How long the transaction of so many events may take.
