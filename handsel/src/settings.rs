@@ -65,6 +65,13 @@ impl ServerSettings {
 const PREFIX: &str = "handsel";
 
 impl TopicSettings {
+    /// Takes another prefix unless one was chosen here.
+    pub(crate) fn prefer(&mut self, prefix: &str) {
+        if self.topic_prefix == PREFIX && !prefix.is_empty() {
+            prefix.clone_into(&mut self.topic_prefix);
+        }
+    }
+
     /// The topic of a context under this prefix.
     #[must_use]
     pub fn topic(&self, context: Context) -> String {

@@ -1,5 +1,6 @@
 //! A shop's whole history goes through the system: imported, read, killed in between, checked, built again.
 
+mod apart;
 mod kafka;
 mod replay;
 pub(super) mod shop;

@@ -1,5 +1,7 @@
 //! The program as a process: how it starts, what it says when it cannot, and how it ends.
 
+mod alone;
+mod beside;
 mod parked;
 
 use std::net::TcpListener;
@@ -148,12 +150,16 @@ async fn without_network_the_first_start_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_role_alone_says_what_it_lacks() {
-    let program = Program::new(EXE, &[], &[]);
-    let line = program.call(&["query-api", "--port", "0", "--admin-port", "0"]).await.failure();
-    assert!(line.contains("DATABASE_URL"), "{line}");
-    let line = on("postgres://localhost/nowhere").call(&["relay", "--admin-port", "0"]).await.failure();
-    assert!(line.contains("KAFKA_BROKERS"), "{line}");
+async fn who_listens_beyond_this_machine_is_told_what_that_means() {
+    let (at_home, exposed) = tokio::join!(empty_database(), empty_database());
+    let warning = "Handsel-Caller";
+    let env = [("DATABASE_URL", exposed.url())];
+    let (mut at_home, mut exposed) = (on(at_home.url()), Program::new(EXE, &["--host", "0.0.0.0"], &env));
+    at_home.up().await;
+    assert!(!at_home.logged().contains(warning), "{}", at_home.logged());
+    assert!(at_home.terminate().await.success());
+    exposed.up().await;
+    assert!(exposed.logged().contains(warning), "{}", exposed.logged());
 }
 
 #[tokio::test]

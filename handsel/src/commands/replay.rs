@@ -91,7 +91,11 @@ impl Replay {
         let written = async {
             if let Some(url) = &self.into {
                 let key = self.target_master_key.as_ref().map(|key| MasterKey::parse(key.expose())).transpose()?;
-                let master = self.with_keys.then(|| key.unwrap_or_else(|| instance.master()));
+                let master = match (self.with_keys, key) {
+                    (false, _) => None,
+                    (true, Some(key)) => Some(key),
+                    (true, None) => Some(instance.master()?),
+                };
                 into::run(&instance, url, master).await?;
                 return Ok(ExitCode::SUCCESS);
             }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use event_schemas::Context;
-use platform::settings::HttpSettings;
+use platform::settings::{HttpSettings, Secret};
 use platform::shutdown::{DRAIN_MAX, Shutdown};
 use platform::telemetry::{self, LogTo};
 
-use crate::instance::{Instance, Running};
+use crate::instance::{Instance, Running, Urls};
 use crate::roles::{self, Plan, Role};
 use crate::settings::ServerSettings;
 use crate::spine::Spine;
@@ -83,13 +83,19 @@ fn running(instance: &Instance, sockets: &roles::Sockets, http: &HttpSettings) -
     // What listens everywhere is reached through loopback here.
     let host = if http.host.is_unspecified() { "127.0.0.1".to_owned() } else { http.host.to_string() };
     let url = |port: u16| format!("http://{host}:{port}");
+    let Urls { stores, keys, views } = &instance.urls;
+    let store_url = |(context, url): (&Context, &Secret)| (context.to_string(), url.expose().to_owned());
     Running {
         pid: std::process::id(),
         url: url(sockets.api_port()),
         admin_url: url(sockets.admin_port()),
         database_url: instance.database_url().expose().to_owned(),
+        store_urls: stores.iter().map(store_url).collect(),
+        keys_url: Some(keys.expose().to_owned()),
+        views_url: Some(views.expose().to_owned()),
         kafka_brokers: instance.kafka.brokers.clone(),
         embedded_broker: instance.embedded_broker,
+        topic_prefix: instance.settings.topics.topic_prefix.clone(),
     }
 }
 

@@ -36,13 +36,14 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
 fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
     let (mut routes, mut described) = (Router::new(), Vec::new());
     if process.plan.has(Role::CommandApi) {
-        routes = routes.merge(command_api::router(commands(process)));
+        routes = routes.merge(command_api::router(commands(process)?));
         described.push(command_api::openapi());
     }
     if process.plan.has(Role::QueryApi) {
-        let (views, tokens) = (process.spine.views.clone(), process.spine.tokens.clone());
-        routes = routes.merge(query_api::router(query_api::App { views, tokens, progress: process.progress.clone() }));
-        described.push(query_api::openapi());
+        let (views, tokens) = (process.spine.views()?.clone(), process.spine.tokens()?.clone());
+        let (contexts, progress) = (&process.spine.contexts, process.progress.clone());
+        routes = routes.merge(query_api::router_of(contexts, query_api::App { views, tokens, progress }));
+        described.push(query_api::openapi_of(contexts));
     }
     let document = docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described);
     let http = &process.plan.http;
@@ -52,18 +53,19 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
 }
 
 /// The commands of the contexts whose stores this process has.
-fn commands(process: &Process<'_>) -> command_api::Api {
+fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
     let spine = process.spine;
-    let identity = spine.stores.get(&Context::Identity).map(|store| command_api::identity::Commands {
+    let identity = spine.stores.get(&Context::Identity).zip(spine.keys.clone());
+    let identity = identity.map(|(store, keys)| command_api::identity::Commands {
         accounts: store
             .commands::<Account>((), upcasters(Context::Identity))
             .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Account>()),
-        keys: spine.keys.clone(),
+        keys,
     });
     // An order has one event: there is nothing to make a snapshot of.
     let orders = spine
         .stores
         .get(&Context::Orders)
         .map(|store| command_api::orders::Commands { orders: store.commands::<Order>((), upcasters(Context::Orders)) });
-    command_api::Api { tokens: spine.tokens.clone(), identity, orders }
+    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders })
 }
