@@ -1,6 +1,7 @@
 //! A shop's whole history goes through the system: imported, read, killed in between, checked, built again.
 
 mod apart;
+mod away;
 mod kafka;
 mod replay;
 pub(super) mod shop;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use event_schemas::Context;
+use platform::kafka::topics::TopicsError;
 use platform::settings::{HttpSettings, Secret};
 use platform::shutdown::{DRAIN_MAX, Shutdown};
 use platform::telemetry::{self, LogTo};
@@ -18,6 +19,8 @@ use crate::{migrate, output};
 /// From so many events on, an embedded broker that keeps everything in memory is the wrong one.
 const EMBEDDED_BROKER_EVENTS_MAX: i64 = 1_000_000;
 const BROKER_LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How long a start waits for a Kafka before it goes on without.
+const BROKER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Starts every role in one process and prints where it is.
 ///
@@ -56,9 +59,7 @@ impl Up {
     }
 
     async fn run_on(&self, instance: &Instance, sockets: roles::Sockets, shutdown: Shutdown) -> anyhow::Result<()> {
-        migrate::databases(&instance.urls).await?;
-        migrate::topics(instance).await?;
-        let spine = Spine::open(instance, &Context::ALL).await?;
+        let spine = prepare(instance).await?;
         let plan = Plan {
             roles: Role::ALL.to_vec(),
             full_topics: self.full_topics,
@@ -77,6 +78,22 @@ impl Up {
         }
         started.run(DRAIN_MAX).await
     }
+}
+
+/// Schemas and topics as this version wants them, and the databases open. A broker that is away is no reason to refuse
+/// commands: the relay declares its topics itself when it finds one.
+async fn prepare(instance: &Instance) -> anyhow::Result<Spine> {
+    migrate::databases(&instance.urls).await?;
+    let away = match tokio::time::timeout(BROKER_WAIT_MAX, migrate::topics(instance)).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) if matches!(error.downcast_ref(), Some(TopicsError::Unavailable(_))) => Some(error.to_string()),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => Some(format!("no answer within {} s", BROKER_WAIT_MAX.as_secs())),
+    };
+    if let Some(reason) = away {
+        tracing::warn!(%reason, "Starting without Kafka, events are published when it is there: {reason}");
+    }
+    Spine::open(instance, &Context::ALL).await
 }
 
 fn running(instance: &Instance, sockets: &roles::Sockets, http: &HttpSettings) -> Running {
