@@ -2,7 +2,9 @@
 
 mod alone;
 mod beside;
+mod ending;
 mod parked;
+mod users;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -33,19 +35,6 @@ async fn it_brings_its_own_postgres_and_broker_along_and_starts_again_after_a_ki
     // Without a running `up`, a command starts the embedded Postgres for as long as it lasts.
     let said = program.call(&["verify"]).await.ok();
     assert!(said.contains("orders: 0 events"), "{said}");
-}
-
-#[tokio::test]
-async fn sigterm_drains_and_ends_with_success_within_ten_seconds() {
-    let database = empty_database().await;
-    let mut program = on(database.url());
-    program.up().await;
-    let running = program.running();
-    let begun = Instant::now();
-    assert!(program.terminate().await.success(), "{}", program.logged());
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert!(reqwest::get(running.url).await.is_err(), "nobody answers any more");
-    assert!(!program.folder().join("running.json").exists());
 }
 
 #[tokio::test]

@@ -142,7 +142,10 @@ async fn alone(
     let settings: Settings = server.common.clone();
     let sockets = Sockets::open(&server.http, plan.roles.iter().any(|role| role.answers_http())).await?;
     let instance = Instance::given(settings, &plan.roles)?;
-    let spine = Spine::open_parts(&instance, contexts, Needs::of(&plan.roles)).await?;
+    let spine = tokio::select! {
+        opened = Spine::open_parts(&instance, contexts, Needs::of(&plan.roles)) => opened?,
+        () = shutdown.begun() => return Ok(ExitCode::SUCCESS),
+    };
     let (api, admin) = (sockets.api_address().map(|address| address.to_string()), sockets.admin_address());
     tracing::info!(api, %admin, "The role `{service}` begins; its admin listener is at {admin}");
     roles::start(&instance, &spine, plan, sockets, shutdown).await?.run(DRAIN_MAX).await?;

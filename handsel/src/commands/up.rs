@@ -8,7 +8,7 @@ use event_schemas::Context;
 use platform::kafka::topics::TopicsError;
 use platform::settings::{HttpSettings, Secret};
 use platform::shutdown::{DRAIN_MAX, Shutdown};
-use platform::telemetry::{self, LogTo};
+use platform::telemetry::{self, FLUSH_MAX, LogTo};
 
 use crate::instance::{Instance, Running, Urls};
 use crate::roles::{self, Plan, Role};
@@ -21,6 +21,8 @@ const EMBEDDED_BROKER_EVENTS_MAX: i64 = 1_000_000;
 const BROKER_LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long a start waits for a Kafka before it goes on without.
 const BROKER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Also where parts took all the time there was, Postgres gets so much to stop.
+const STOP_MIN: Duration = Duration::from_millis(500);
 
 /// Starts every role in one process and prints where it is.
 ///
@@ -52,14 +54,18 @@ impl Up {
             () = shutdown.begun() => return Ok(ExitCode::SUCCESS),
         };
         let ended = tokio::select! {
-            ended = self.run_on(&instance, sockets, shutdown) => ended,
+            ended = self.run_on(&instance, sockets, shutdown.clone()) => ended,
             error = servers.ended() => Err(error),
         };
-        ended.and(servers.stop().await).map(|()| ExitCode::SUCCESS)
+        let stopped = servers.stop_within(shutdown.left().saturating_sub(FLUSH_MAX).max(STOP_MIN)).await;
+        ended.and(stopped).map(|()| ExitCode::SUCCESS)
     }
 
     async fn run_on(&self, instance: &Instance, sockets: roles::Sockets, shutdown: Shutdown) -> anyhow::Result<()> {
-        let spine = prepare(instance).await?;
+        let spine = tokio::select! {
+            prepared = prepare(instance) => prepared?,
+            () = shutdown.begun() => return Ok(()),
+        };
         let plan = Plan {
             roles: Role::ALL.to_vec(),
             full_topics: self.full_topics,
