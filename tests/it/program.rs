@@ -6,12 +6,16 @@ mod ending;
 mod parked;
 mod users;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::http::{HeaderMap, StatusCode};
+use platform::data_dir::DataDir;
 use tests::{Program, database, empty_database};
 
-use super::EXE;
+use super::{EXE, journeys};
 
 /// A program on a database of the test's server: starting a Postgres takes longer than most of these tests.
 fn on(url: &str) -> Program {
@@ -149,6 +153,28 @@ async fn who_listens_beyond_this_machine_is_told_what_that_means() {
     assert!(at_home.terminate().await.success());
     exposed.up().await;
     assert!(exposed.logged().contains(warning), "{}", exposed.logged());
+}
+
+#[tokio::test]
+async fn an_import_proves_who_asks_by_the_key_in_the_data_folder() {
+    let proofs = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = proofs.clone();
+    let note = move |headers: HeaderMap| {
+        let proof = headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        seen.lock().unwrap().insert(proof);
+        std::future::ready(StatusCode::CREATED)
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(note)).await });
+    let program = Program::new(EXE, &[], &[("HANDSEL_URL", &url)]);
+    let import = ["import", "cdnow", &journeys::shop::cut()];
+    program.call(&import).await.ok();
+    assert_eq!(std::mem::take(&mut *proofs.lock().unwrap()), BTreeSet::from([None]), "nothing ever ran there");
+    let key = DataDir::open(program.folder()).unwrap().admin_key().unwrap();
+    program.call(&import).await.ok();
+    let bearer = format!("Bearer {}", key.expose());
+    assert_eq!(*proofs.lock().unwrap(), BTreeSet::from([Some(bearer)]));
 }
 
 #[tokio::test]
