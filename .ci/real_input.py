@@ -7,23 +7,28 @@ import argparse
 import collections
 import json
 import pathlib
+import re
 import subprocess
 import time
 
+from postgres import Postgres
 from up import Up
 
 SETTLE_S_MAX = 120
 KILL_AFTER_S_MAX = 30
+CLIENT_S_MAX = 60
 
 
 def expected(path):
-    """Totals, units by day, and the purchases of customer 00002."""
+    """Totals, orders, units and revenue by day, and the purchases of customer 00002."""
     lines = [line.split() for line in pathlib.Path(path).read_text().splitlines()[1:]]
     lines = [fields for fields in lines if len(fields) == 4]
     cents = [int(dollars.replace(".", "")) for _, _, _, dollars in lines]
-    days = collections.Counter()
-    for (_, day, _, _), amount in zip(lines, cents):
-        days[f"{day[:4]}-{day[4:6]}-{day[6:]}"] += amount
+    days = collections.defaultdict(lambda: [0, 0, 0])
+    for (_, day, units, _), amount in zip(lines, cents):
+        sums = days[f"{day[:4]}-{day[4:6]}-{day[6:]}"]
+        for place, more in enumerate((1, int(units), amount)):
+            sums[place] += more
     totals = {
         "orders": len(lines),
         "customers": len({fields[0] for fields in lines}),
@@ -49,7 +54,7 @@ def until_equal(up, totals):
 
 def check_views(up, days, second):
     rows = up.pages("/v1/sales/by-day")
-    by_day = {row["ordered_on"]: row["revenue_minor"] for row in rows}
+    by_day = {row["ordered_on"]: [row["orders"], row["units"], row["revenue_minor"]] for row in rows}
     if by_day != days:
         wrong = {day for day in days.keys() | by_day.keys() if days.get(day) != by_day.get(day)}
         raise SystemExit(f"sales by day differ on {sorted(wrong)[:5]} and {len(wrong)} days in all")
@@ -62,9 +67,10 @@ def check_views(up, days, second):
 
 
 def interrupted_import(up, file, orders):
-    """Kills the program in the middle of an import, and starts it again."""
+    """Kills the program in the middle of an import, and starts it again: what it answered must be there."""
     client = subprocess.Popen(
-        [up.binary, "import", "cdnow", file], env=up.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [up.binary, "import", "cdnow", file, "--give-up-after", "1"],
+        env=up.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )
     begun = time.monotonic()
     while time.monotonic() - begun < KILL_AFTER_S_MAX and client.poll() is None:
@@ -73,13 +79,39 @@ def interrupted_import(up, file, orders):
         time.sleep(0.02)
     up.kill()
     try:
-        client.wait(timeout=60)
+        _, said = client.communicate(timeout=CLIENT_S_MAX)
     except subprocess.TimeoutExpired:
         client.kill()
-        client.wait()
+        raise SystemExit("the importer did not give up") from None
+    counted = re.search(r"(\d+) of \d+ purchases were answered", said)
+    if counted is None and client.returncode != 0:
+        raise SystemExit(f"the importer did not say how many were answered:\n{said[-2000:]}")
+    answered = int(counted.group(1)) if counted else orders
     up.start()
+    stored = up.stored("orders")
     held = up.get("/v1/sales/summary")["orders"]
-    print(f"killed in the middle; after the second start the view holds {held} of {orders} orders")
+    print(f"killed in the middle: {answered} of {orders} were answered, {stored} are stored, the view holds {held}")
+    if stored < answered:
+        raise SystemExit(f"{answered - stored} purchases were answered and are lost")
+
+
+def own_databases(arguments, totals, days, second):
+    """The same with a database of its own for each context, the keys and the read models, on a given Postgres."""
+    parts = {
+        "DATABASE_URL": "identity",
+        "HANDSEL_ORDERS_DATABASE_URL": "orders",
+        "HANDSEL_KEYS_DATABASE_URL": "keys",
+        "HANDSEL_VIEWS_DATABASE_URL": "views",
+    }
+    with Postgres(parts.values()) as postgres:
+        settings = {variable: postgres.url(database) for variable, database in parts.items()}
+        with Up(arguments.binary, settings=settings) as up:
+            up.call("import", "cdnow", arguments.file)
+            until_equal(up, totals)
+            check_views(up, days, second)
+            up.call("rebuild", "sales_by_day")
+            up.call("verify")
+    print("the same with databases of their own")
 
 
 def check_topic(up, arguments, totals):
@@ -103,6 +135,7 @@ def main():
     parser.add_argument("--brokers", help="an Apache Kafka; without it the embedded broker is used")
     parser.add_argument("--python", default="python3", help="with confluent-kafka, to read the topic")
     parser.add_argument("--kill", action="store_true", help="kill the program in the middle of the first import")
+    parser.add_argument("--own-databases", action="store_true", help="once more, with a database for each part")
     arguments = parser.parse_args()
     totals, days, second = expected(arguments.file)
     print(f"{arguments.file}: {json.dumps(totals)}")
@@ -119,6 +152,8 @@ def main():
         up.call("verify")
         if arguments.brokers:
             check_topic(up, arguments, totals)
+    if arguments.own_databases:
+        own_databases(arguments, totals, days, second)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def free_ports(count):
 class Up:
     """One data directory, and the program on it: started, killed, started again."""
 
-    def __init__(self, binary, brokers=None):
+    def __init__(self, binary, brokers=None, settings=None):
         self.binary = str(pathlib.Path(binary).resolve())
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="handsel-ci-"))
         # Postgres runs as another user when this one is root, and must be able to enter.
@@ -50,6 +50,7 @@ class Up:
         }
         if brokers:
             self.environment["KAFKA_BROKERS"] = brokers
+        self.environment.update(settings or {})
         self.process = None
 
     def __enter__(self):
@@ -114,6 +115,14 @@ class Up:
             [self.binary, *words], env=self.environment, stdin=subprocess.DEVNULL, check=True, timeout=CALL_S_MAX
         )
         print(f"handsel {' '.join(words)}: {time.monotonic() - begun:.1f} s", flush=True)
+
+    def stored(self, context):
+        """How many events the store of a context has."""
+        said = subprocess.run(
+            [self.binary, "status"], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True,
+            timeout=CALL_S_MAX, text=True,
+        ).stdout
+        return next(int(row[1]) for row in map(str.split, said.splitlines()) if len(row) == 4 and row[0] == context)
 
     def get(self, path):
         request = urllib.request.Request(self.url + path, headers={"Handsel-Caller": "ci;roles=operator"})

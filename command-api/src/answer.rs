@@ -16,6 +16,8 @@ use serde::Serialize;
 
 const TOKEN: HeaderName = HeaderName::from_static(token::HEADER);
 const RETRY_AFTER_S: u32 = 1;
+/// A person has to recover the store first.
+const RETRY_AFTER_LOSS_S: u32 = 60;
 
 /// What every command may be answered.
 pub(crate) const PROBLEMS: &[Explanation] = &[
@@ -31,6 +33,13 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
     ),
     Explanation::new("overloaded", 503, "More commands wait than can be decided soon. Slow down and repeat."),
     Explanation::new("shutting-down", 503, "This process ends. Repeat the request."),
+    Explanation::new(
+        "store-lost-events",
+        503,
+        "A replica was promoted or a backup restored, and the newest events of the store are gone. Positions would be \
+         used twice, so nothing is appended until an operator runs `handsel recover`. What was answered last may be \
+         gone: look before you repeat it.",
+    ),
     Explanation::new(
         "store-unavailable",
         503,
@@ -150,6 +159,11 @@ pub(crate) fn refused<E: Refusal>(refused: Refused<E>, field: impl FnOnce(&E) ->
 pub(crate) fn broken(error: &StoreError) -> Problem {
     match error {
         StoreError::Unavailable(_) => away(),
+        StoreError::HistoryLost { .. } => {
+            let detail = "the event store lost its newest events and takes no commands until an operator has recovered \
+                          it; what you did last may be gone: look before you repeat it";
+            Problem::unavailable("store-lost-events", detail, RETRY_AFTER_LOSS_S)
+        }
         StoreError::Closed => {
             Problem::unavailable("shutting-down", "this process ends; repeat the request", RETRY_AFTER_S)
         }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod lines;
+mod patience;
 mod send;
 mod source;
 

@@ -1,6 +1,12 @@
 //! One instance: its data folder, its databases and its Kafka, whether they were given or came along.
 
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(not(feature = "embedded"))]
+#[path = "instance/not_embedded.rs"]
+mod embedded;
 mod running;
+mod servers;
 
 use std::collections::BTreeMap;
 
@@ -8,13 +14,14 @@ use anyhow::Context as _;
 use event_schemas::Context;
 use event_store::keys::MasterKey;
 use platform::data_dir::{DataDir, DataDirError};
-use platform::embedded::broker::EmbeddedBroker;
-use platform::embedded::postgres::{EmbeddedPostgres, PostgresOptions};
 use platform::settings::{KafkaSettings, Secret};
 
 pub use running::Running;
+pub use servers::Servers;
 
+use crate::roles::Role;
 use crate::settings::Settings;
+use crate::spine::Needs;
 
 /// Where the databases of an instance are.
 #[derive(Clone, Debug)]
@@ -38,18 +45,9 @@ pub struct Instance {
     pub kafka: KafkaSettings,
     /// The broker came along and forgets at exit.
     pub embedded_broker: bool,
-    /// The key that wraps all others, as text; whoever needs it reads it anew.
-    master: Secret,
+    /// The key that wraps all others, as text, unless nobody needs it; who does reads it anew.
+    master: Option<Secret>,
     database_url: Secret,
-}
-
-/// What came along and ends with the process; the data folder stays locked until its Postgres is down.
-#[derive(Debug, Default)]
-#[must_use = "servers that are dropped are not waited for"]
-pub struct Servers {
-    broker: Option<EmbeddedBroker>,
-    postgres: Option<EmbeddedPostgres>,
-    data: Option<DataDir>,
 }
 
 impl Instance {
@@ -60,23 +58,20 @@ impl Instance {
     pub async fn start(settings: Settings) -> anyhow::Result<(Self, Servers)> {
         let data = DataDir::open(&settings.data.directory())?;
         data.admin_key()?;
-        let master = master_key(&settings, Some(&data))?;
+        let master = Some(master_key(&settings, Some(&data))?);
         let mut servers = Servers::default();
         let given = settings.database.url()?;
         let url = match given {
             Some(url) => url,
-            None => start_postgres(&settings, &data, &mut servers).await?,
+            None => servers.start_postgres(&settings, &data).await?,
         };
         let mut kafka = settings.kafka.clone();
         let embedded_broker = kafka.brokers.is_none();
         if embedded_broker {
-            let address = ([127, 0, 0, 1], settings.embedded.broker_port).into();
-            let broker = EmbeddedBroker::start(address).await?;
-            kafka.brokers = Some(broker.address().to_string());
-            servers.broker = Some(broker);
+            kafka.brokers = Some(servers.start_broker(&settings).await?);
         }
         let urls = Urls::of(&settings, &url)?;
-        servers.data = Some(data);
+        servers.hold(data);
         Ok((Self { settings, urls, kafka, embedded_broker, master, database_url: url }, servers))
     }
 
@@ -86,10 +81,9 @@ impl Instance {
     /// # Errors
     /// If there is no instance, or its Postgres cannot be started.
     pub async fn attach(settings: Settings) -> anyhow::Result<(Self, Servers)> {
-        let mut kafka = settings.kafka.clone();
         if let Some(url) = settings.database.url()? {
-            let (master, urls) = (master_key(&settings, None)?, Urls::of(&settings, &url)?);
-            let servers = Servers::default();
+            let (master, urls) = (Some(master_key(&settings, None)?), Urls::of(&settings, &url)?);
+            let (servers, kafka) = (Servers::default(), settings.kafka.clone());
             let embedded_broker = false;
             return Ok((Self { settings, urls, kafka, embedded_broker, master, database_url: url }, servers));
         }
@@ -99,38 +93,47 @@ impl Instance {
             "there is nothing in {}: start `handsel up` first, or name the instance with --data-dir or DATABASE_URL",
             folder.display()
         );
-        let mut servers = Servers::default();
-        let (url, embedded_broker) = match DataDir::open(&folder) {
+        match DataDir::open(&folder) {
             Ok(data) => {
-                let url = start_postgres(&settings, &data, &mut servers).await?;
-                servers.data = Some(data);
-                (url, false)
+                let mut servers = Servers::default();
+                let database_url = servers.start_postgres(&settings, &data).await?;
+                let (master, urls) = (Some(master_key(&settings, Some(&data))?), Urls::of(&settings, &database_url)?);
+                servers.hold(data);
+                let kafka = settings.kafka.clone();
+                Ok((Self { settings, urls, kafka, embedded_broker: false, master, database_url }, servers))
             }
             Err(DataDirError::InUse { .. }) => {
-                let running = Running::read(&folder)?;
-                let embedded = kafka.brokers.is_none() && running.embedded_broker;
-                kafka.brokers = kafka.brokers.or(running.kafka_brokers);
-                (Secret::new(running.database_url), embedded)
+                Ok((Self::beside(settings, Running::read(&folder)?)?, Servers::default()))
             }
-            Err(error) => return Err(error.into()),
-        };
-        let (master, urls) = (master_key(&settings, servers.data.as_ref())?, Urls::of(&settings, &url)?);
-        Ok((Self { settings, urls, kafka, embedded_broker, master, database_url: url }, servers))
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The instance of the `up` that runs on the data folder; what this command was told itself wins.
+    fn beside(mut settings: Settings, running: Running) -> anyhow::Result<Self> {
+        let master = Some(master_key(&settings, None)?);
+        let urls = Urls::beside(&settings, &running)?;
+        settings.topics.prefer(&running.topic_prefix);
+        let mut kafka = settings.kafka.clone();
+        let embedded_broker = kafka.brokers.is_none() && running.embedded_broker;
+        kafka.brokers = kafka.brokers.or(running.kafka_brokers);
+        Ok(Self { settings, urls, kafka, embedded_broker, master, database_url: Secret::new(running.database_url) })
     }
 
     /// Finds the databases of a role that runs alone: they must have been set.
     ///
     /// # Errors
     /// If they were not.
-    pub fn given(settings: Settings, needs_kafka: bool) -> anyhow::Result<Self> {
+    pub fn given(settings: Settings, roles: &[Role]) -> anyhow::Result<Self> {
         let url = settings.database.url()?.context(
             "a role alone needs DATABASE_URL (Postgres 17 or later); `handsel up` brings its own Postgres along",
         )?;
         anyhow::ensure!(
-            !needs_kafka || settings.kafka.brokers.is_some(),
+            settings.kafka.brokers.is_some() || !roles.iter().any(|role| role.needs_kafka()),
             "this role alone needs KAFKA_BROKERS (host:port); `handsel up` brings its own broker along"
         );
-        let (master, urls) = (master_key(&settings, None)?, Urls::of(&settings, &url)?);
+        let master = Needs::of(roles).master_key().then(|| master_key(&settings, None)).transpose()?;
+        let urls = Urls::of(&settings, &url)?;
         let kafka = settings.kafka.clone();
         Ok(Self { settings, urls, kafka, embedded_broker: false, master, database_url: url })
     }
@@ -139,48 +142,22 @@ impl Instance {
     #[must_use]
     pub fn on(settings: Settings, urls: Urls, kafka: KafkaSettings, embedded_broker: bool, master: &MasterKey) -> Self {
         let (master, database_url) = (Secret::new(master.to_text().as_str()), urls.views.clone());
-        Self { settings, urls, kafka, embedded_broker, master, database_url }
+        Self { settings, urls, kafka, embedded_broker, master: Some(master), database_url }
     }
 
     /// The key that wraps all others.
     ///
-    /// # Panics
-    /// Never: the text was read as a key when the instance was made.
-    #[must_use]
-    pub fn master(&self) -> MasterKey {
-        MasterKey::parse(self.master.expose()).expect("the text was read as a key before")
+    /// # Errors
+    /// If the roles of this process do without.
+    pub fn master(&self) -> anyhow::Result<MasterKey> {
+        let text = self.master.as_ref().context("this role works without the master key")?;
+        Ok(MasterKey::parse(text.expose())?)
     }
 
     /// The database for everything that has none of its own.
     #[must_use]
     pub fn database_url(&self) -> &Secret {
         &self.database_url
-    }
-}
-
-impl Servers {
-    /// Waits until the embedded Postgres ends by itself, which it should not; for ever if there is none.
-    pub async fn ended(&mut self) -> anyhow::Error {
-        match &mut self.postgres {
-            Some(postgres) => postgres.ended().await.into(),
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Stops what came along, Postgres last.
-    ///
-    /// # Errors
-    /// If one does not stop.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        let Self { broker, postgres, data } = self;
-        if let Some(broker) = broker {
-            broker.stop().await;
-        }
-        if let Some(postgres) = postgres {
-            postgres.stop().await?;
-        }
-        drop(data);
-        Ok(())
     }
 }
 
@@ -198,13 +175,20 @@ impl Urls {
         let views = settings.database.views_url()?.unwrap_or_else(|| other.clone());
         Ok(Self { stores, keys, views })
     }
-}
 
-async fn start_postgres(settings: &Settings, data: &DataDir, servers: &mut Servers) -> anyhow::Result<Secret> {
-    let postgres = EmbeddedPostgres::start(&PostgresOptions::from_settings(data.path(), &settings.embedded)).await?;
-    let url = postgres.url().clone();
-    servers.postgres = Some(postgres);
-    Ok(url)
+    /// Those of a running `up`, unless others were set.
+    fn beside(settings: &Settings, running: &Running) -> anyhow::Result<Self> {
+        let other = Secret::new(running.database_url.clone());
+        let noted = |url: Option<&String>| url.map_or_else(|| other.clone(), Secret::new);
+        let mut stores = BTreeMap::new();
+        for context in Context::ALL {
+            let set = settings.database.context_url(context.name())?;
+            stores.insert(context, set.unwrap_or_else(|| noted(running.store_urls.get(context.name()))));
+        }
+        let keys = settings.database.keys_url()?.unwrap_or_else(|| noted(running.keys_url.as_ref()));
+        let views = settings.database.views_url()?.unwrap_or_else(|| noted(running.views_url.as_ref()));
+        Ok(Self { stores, keys, views })
+    }
 }
 
 /// The one that was set, else that of the data folder.

@@ -55,7 +55,7 @@ pub async fn topics(instance: &Instance) -> anyhow::Result<String> {
         return Ok(String::new());
     }
     let config = platform::kafka::client_config(&instance.kafka)?;
-    let declared = instance.settings.topics.declared();
+    let declared = instance.settings.topics.declared(instance.kafka.replication);
     let plan = platform::kafka::topics::plan(&config, &declared).await?;
     platform::kafka::topics::apply(&config, &plan).await?;
     Ok(plan.to_string())

@@ -115,12 +115,13 @@ pub async fn start(
         shutdown: shutdown.clone(),
     };
     let mut parts = Parts::new(shutdown.clone());
-    let check = readiness.check("postgres");
-    let watched = platform::postgres::watch(spine.views.clone(), check, shutdown.clone());
-    parts.spawn("postgres", async move {
-        watched.await;
-        Ok(())
-    });
+    for (name, database) in spine.watched() {
+        let watched = platform::postgres::watch(database, readiness.check(name), shutdown.clone());
+        parts.spawn(name, async move {
+            watched.await;
+            Ok(())
+        });
+    }
     // Who hands over subscribes before anything is appended.
     if plan.has(Role::Relay) {
         relay::start(&process, &mut parts)?;

@@ -65,6 +65,13 @@ impl ServerSettings {
 const PREFIX: &str = "handsel";
 
 impl TopicSettings {
+    /// Takes another prefix unless one was chosen here.
+    pub(crate) fn prefer(&mut self, prefix: &str) {
+        if self.topic_prefix == PREFIX && !prefix.is_empty() {
+            prefix.clone_into(&mut self.topic_prefix);
+        }
+    }
+
     /// The topic of a context under this prefix.
     #[must_use]
     pub fn topic(&self, context: Context) -> String {
@@ -80,9 +87,10 @@ impl TopicSettings {
         format!("{}.projector.v1", self.topic_prefix)
     }
 
-    /// Every topic there is, as it should be.
+    /// Every topic there is, as it should be, with so many copies of each partition, or as many as the brokers suggest.
     #[must_use]
-    pub fn declared(&self) -> Vec<Topic> {
-        Context::ALL.map(|context| Topic::events(self.topic(context), event_schemas::PARTITIONS)).to_vec()
+    pub fn declared(&self, replication: Option<i32>) -> Vec<Topic> {
+        let topic = |context| Topic { replication, ..Topic::events(self.topic(context), event_schemas::PARTITIONS) };
+        Context::ALL.map(topic).to_vec()
     }
 }

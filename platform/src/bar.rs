@@ -4,6 +4,7 @@
 mod tests;
 
 use std::io::{IsTerminal, Write, stderr};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ const NO_LAG: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Bar {
     what: String,
-    total: Option<u64>,
+    total: OnceLock<u64>,
     done: AtomicU64,
     lag: AtomicU64,
     begun: Instant,
@@ -32,8 +33,19 @@ impl Bar {
     pub fn new(what: impl Into<String>, total: Option<u64>) -> Self {
         let what = what.into();
         let terminal = stderr().is_terminal().then(|| terminal_bar(&what, total));
+        let total = total.map_or_else(OnceLock::new, OnceLock::from);
         let (done, lag, shown_ms) = (AtomicU64::new(0), AtomicU64::new(NO_LAG), AtomicU64::new(0));
         Bar { what, total, done, lag, begun: clock::monotonic(), shown_ms, terminal }
+    }
+
+    /// The work is so long in all; once that is known it stays.
+    pub fn total(&self, total: u64) {
+        if self.total.set(total).is_ok()
+            && let Some(bar) = &self.terminal
+        {
+            bar.set_length(total);
+            bar.set_style(style(true));
+        }
     }
 
     /// `count` more are done.
@@ -48,6 +60,11 @@ impl Bar {
         self.show(done);
     }
 
+    /// How many are done.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
     /// How far the reader is behind, in events.
     pub fn lag(&self, events: u64) {
         self.lag.store(events, Ordering::Relaxed);
@@ -58,7 +75,7 @@ impl Bar {
 
     /// Ends with a last line that says how many and how fast; gives the number done.
     pub fn finish(self) -> u64 {
-        let done = self.done.load(Ordering::Relaxed);
+        let done = self.done();
         if let Some(bar) = &self.terminal {
             bar.finish_and_clear();
         }
@@ -81,7 +98,7 @@ impl Bar {
         // Only one of those who count at the same time prints.
         if self.shown_ms.compare_exchange(shown_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let lag = Some(self.lag.load(Ordering::Relaxed)).filter(|&lag| lag != NO_LAG);
-            print(&line(&self.what, done, self.total, elapsed, lag));
+            print(&line(&self.what, done, self.total.get().copied(), elapsed, lag));
         }
     }
 }
@@ -125,13 +142,15 @@ fn print(line: &str) {
 }
 
 fn terminal_bar(what: &str, total: Option<u64>) -> ProgressBar {
-    let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::new(total),
-            "{prefix} {wide_bar} {human_pos}/{human_len} ({percent} %), {per_sec}, {eta} left {msg}",
-        ),
-        None => (ProgressBar::new_spinner(), "{prefix} {spinner} {human_pos}, {per_sec}, {elapsed} {msg}"),
+    let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    bar.with_style(style(total.is_some())).with_prefix(what.to_owned())
+}
+
+fn style(has_total: bool) -> ProgressStyle {
+    let template = if has_total {
+        "{prefix} {wide_bar} {human_pos}/{human_len} ({percent} %), {per_sec}, {eta} left {msg}"
+    } else {
+        "{prefix} {spinner} {human_pos}, {per_sec}, {elapsed} {msg}"
     };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style).with_prefix(what.to_owned())
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -34,17 +34,23 @@ pub fn client_config(settings: &KafkaSettings) -> Result<ClientConfig, SettingsE
         .set("allow.auto.create.topics", "false");
     let ssl_ca = settings.ssl_ca.as_ref().map(|path| path.to_string_lossy().into_owned());
     let password = settings.sasl_password()?.map(|secret| secret.expose().to_owned());
-    let access = [
+    let fetch_wait_max_ms = settings.fetch_wait_max_ms.map(|ms| ms.to_string());
+    let given = [
         ("security.protocol", settings.security_protocol.clone()),
         ("sasl.mechanism", settings.sasl_mechanism.clone()),
         ("sasl.username", settings.sasl_username.clone()),
         ("sasl.password", password),
         ("ssl.ca.location", ssl_ca),
+        // Producers ignore it.
+        ("fetch.wait.max.ms", fetch_wait_max_ms),
     ];
-    for (key, value) in access {
+    for (key, value) in given {
         if let Some(value) = value {
             config.set(key, value);
         }
     }
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests;

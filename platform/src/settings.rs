@@ -153,7 +153,7 @@ pub struct KafkaSettings {
     #[arg(long = "kafka-replication", env = "KAFKA_REPLICATION", value_name = "N")]
     pub replication: Option<i32>,
 
-    /// How long a fetch may wait for data. [default: 500; 5 with the embedded broker]
+    /// How long a fetch may wait for data. [default: 500; 2 with the embedded broker]
     #[arg(long = "kafka-fetch-wait-max-ms", env = "KAFKA_FETCH_WAIT_MAX_MS", value_name = "MS")]
     pub fetch_wait_max_ms: Option<u32>,
 }

@@ -5,19 +5,24 @@ mod tests;
 
 use std::future::Future;
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long the parts may take to save what they hold; then they are dropped.
-pub const DRAIN_MAX: Duration = Duration::from_secs(8);
+/// From the signal to the end of the process, all in all: who waits ten seconds before it kills must not have to.
+pub const END_MAX: Duration = Duration::from_secs(9);
+/// How much of it the parts may take to save what they hold; then they are dropped.
+pub const DRAIN_MAX: Duration = Duration::from_secs(6);
 
 /// Tells every part that the end has begun. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     token: CancellationToken,
+    since: Arc<OnceLock<Instant>>,
 }
 
 impl Shutdown {
@@ -50,7 +55,13 @@ impl Shutdown {
 
     /// Begins the end; again changes nothing.
     pub fn begin(&self) {
+        self.since.get_or_init(Instant::now);
         self.token.cancel();
+    }
+
+    /// What is left of [`END_MAX`] for whatever still has to end; all of it until the end begins.
+    pub fn left(&self) -> Duration {
+        END_MAX.saturating_sub(self.since.get().map_or(Duration::ZERO, Instant::elapsed))
     }
 
     /// Whether the end has begun.

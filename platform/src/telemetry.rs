@@ -31,7 +31,8 @@ const LEVELS_DEFAULT: &str = "info,rdkafka::client=off,tansu_broker=error,tansu_
 const TRACED: [&str; 6] = ["platform", "event_store", "projectors", "command_api", "query_api", "handsel"];
 /// Whether traces leave this process: where nobody sees a span, none is made for each message.
 static EXPORTS: AtomicBool = AtomicBool::new(false);
-const FLUSH_MAX: Duration = Duration::from_secs(2);
+/// How long the last spans may take to be sent.
+pub const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// Where log lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(provider) = self.provider.take() {
+            // A collector that is away loses the last spans, not the end of the process its time.
             let _ = provider.shutdown_with_timeout(FLUSH_MAX);
         }
     }

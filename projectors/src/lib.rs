@@ -38,7 +38,7 @@ mod writer;
 
 pub use checkpoint::{Checkpoint, Place, WHOLE_STORE};
 pub use lag::Lag;
-pub use migrate::{MigrationFailed, migrate};
+pub use migrate::{MigrationFailed, check_version, migrate};
 pub use rebuild::{Compared, Difference, RebuildFailed, Rebuilt, rebuild, start_over};
 pub use runner::{Config, run};
 pub use status::{Status, status};

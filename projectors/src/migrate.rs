@@ -1,5 +1,7 @@
 //! Makes the schema `read` and the first generation of every read model.
 
+use std::cmp::Ordering;
+
 use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -13,11 +15,14 @@ pub enum MigrationFailed {
     /// The schema was made by a newer version of this program.
     #[error("the read models were migrated by a newer version ({0}); run that version or a newer one")]
     Newer(i64),
+    /// Nothing was migrated, or by an older version.
+    #[error("the read models are not those of this version; run `handsel migrate`")]
+    NotMigrated,
     /// A migration was refused.
     #[error("migrating the schema `read`: {0}")]
     Refused(#[source] MigrateError),
     /// Postgres refused or is away.
-    #[error("migrating the schema `read`: {0}")]
+    #[error("the database of the read models: {0}")]
     Database(#[from] sqlx::Error),
 }
 
@@ -38,4 +43,27 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrationFailed> {
     generation::ensure_all(&mut connection).await?;
     sqlx::Connection::close(connection).await?;
     Ok(())
+}
+
+/// The schema `read` exists and is that of this program.
+///
+/// # Errors
+/// [`MigrationFailed`] says what to do.
+pub async fn check_version(pool: &PgPool) -> Result<(), MigrationFailed> {
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let asked = sqlx::query_scalar("select coalesce(max(version), 0) from read._sqlx_migrations where success");
+    let newest: i64 = asked.fetch_one(pool).await.map_err(|error| {
+        let code = error.as_database_error().and_then(|refusal| refusal.code());
+        // There is no such table, or not even the schema.
+        if code.is_some_and(|code| code == "42P01" || code == "3F000") {
+            MigrationFailed::NotMigrated
+        } else {
+            MigrationFailed::Database(error)
+        }
+    })?;
+    match newest.cmp(&known) {
+        Ordering::Less => Err(MigrationFailed::NotMigrated),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(MigrationFailed::Newer(newest)),
+    }
 }

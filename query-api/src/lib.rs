@@ -6,6 +6,7 @@ mod fresh;
 mod identity;
 mod orders;
 
+use event_schemas::Context;
 use platform::problem::Explanation;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,13 +15,18 @@ pub use app::App;
 
 /// All routes.
 pub fn router(app: App) -> axum::Router {
-    routes().split_for_parts().0.with_state(app)
+    router_of(&Context::ALL, app)
+}
+
+/// The routes of these contexts.
+pub fn router_of(contexts: &[Context], app: App) -> axum::Router {
+    routes(contexts).split_for_parts().0.with_state(app)
 }
 
 /// What every route takes and answers.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    routes().into_openapi()
+    openapi_of(&Context::ALL)
 }
 
 /// What its problems mean, besides those that every API may answer.
@@ -29,6 +35,23 @@ pub fn problems() -> Vec<Explanation> {
     [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS].concat()
 }
 
-fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(identity::routes()).merge(orders::routes()).merge(audit::routes())
+/// What the routes of these contexts take and answer.
+#[must_use]
+pub fn openapi_of(contexts: &[Context]) -> OpenApi {
+    routes(contexts).into_openapi()
+}
+
+fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
+    let mut all = OpenApiRouter::new();
+    for context in Context::ALL.into_iter().filter(|context| contexts.contains(context)) {
+        all = all.merge(match context {
+            Context::Identity => identity::routes(),
+            Context::Orders => orders::routes(),
+        });
+    }
+    // What is of all contexts is shown where all of them are.
+    if Context::ALL.iter().all(|context| contexts.contains(context)) {
+        all = all.merge(audit::routes());
+    }
+    all
 }

@@ -1,6 +1,9 @@
 //! A shop's whole history goes through the system: imported, read, killed in between, checked, built again.
 
+mod apart;
+mod away;
 mod kafka;
+mod killed;
 mod replay;
 pub(super) mod shop;
 
@@ -10,7 +13,7 @@ use event_schemas::Context;
 use handsel::instance::Urls;
 use handsel::roles::Role;
 use platform::settings::Secret;
-use tests::{ETA_MAX, Program, TestApp, World, broker, database, until};
+use tests::{Program, TestApp, World, broker, database};
 
 use super::EXE;
 use shop::Shop;
@@ -78,33 +81,6 @@ async fn bad_lines_are_reported_with_their_numbers_and_skipped() {
     );
     CUT.is_read_from(&app.url).await;
     app.stop().await;
-}
-
-#[tokio::test]
-async fn a_kill_in_the_middle_of_an_import_loses_and_doubles_nothing() {
-    let database = tests::empty_database().await;
-    let mut program = Program::new(EXE, &["--full-topics"], &[("DATABASE_URL", database.url())]);
-    program.up().await;
-    let importing = ["import", "cdnow", &shop::cut(), "--concurrency", "4", "--give-up-after", "1"];
-    let first = program.command(&importing).kill_on_drop(true).output();
-    let first = tokio::spawn(first);
-    let url = program.running().url;
-    until("some of it is imported", ETA_MAX, || async { shop::orders_so_far(&url).await >= 20 }).await;
-    program.kill().await;
-    // It gave up, or it had finished a moment before; either is fine.
-    first.await.unwrap().unwrap();
-    program.up().await;
-    let said = program.call(&["import", "cdnow", &shop::cut()]).await.ok();
-    assert!(said.contains("0 refused, 0 bad lines skipped"), "{said}");
-    CUT.is_read_from(&program.running().url).await;
-    let said = program.call(&["verify"]).await.ok();
-    assert!(said.contains("orders: 243 events") && !said.contains("DOES NOT HOLD"), "{said}");
-    for name in ["sales_summary", "sales_by_day", "orders", "customer_orders", "accounts", "audit_log"] {
-        let said = program.call(&["rebuild", name]).await.ok();
-        assert!(said.contains(" 0 differ"), "{said}");
-    }
-    CUT.is_read_from(&program.running().url).await;
-    assert!(program.terminate().await.success());
 }
 
 #[tokio::test]

@@ -1,13 +1,21 @@
 //! The program as a process: how it starts, what it says when it cannot, and how it ends.
 
+mod alone;
+mod beside;
+mod ending;
 mod parked;
+mod users;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::http::{HeaderMap, StatusCode};
+use platform::data_dir::DataDir;
 use tests::{Program, database, empty_database};
 
-use super::EXE;
+use super::{EXE, journeys};
 
 /// A program on a database of the test's server: starting a Postgres takes longer than most of these tests.
 fn on(url: &str) -> Program {
@@ -31,19 +39,6 @@ async fn it_brings_its_own_postgres_and_broker_along_and_starts_again_after_a_ki
     // Without a running `up`, a command starts the embedded Postgres for as long as it lasts.
     let said = program.call(&["verify"]).await.ok();
     assert!(said.contains("orders: 0 events"), "{said}");
-}
-
-#[tokio::test]
-async fn sigterm_drains_and_ends_with_success_within_ten_seconds() {
-    let database = empty_database().await;
-    let mut program = on(database.url());
-    program.up().await;
-    let running = program.running();
-    let begun = Instant::now();
-    assert!(program.terminate().await.success(), "{}", program.logged());
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert!(reqwest::get(running.url).await.is_err(), "nobody answers any more");
-    assert!(!program.folder().join("running.json").exists());
 }
 
 #[tokio::test]
@@ -148,12 +143,38 @@ async fn without_network_the_first_start_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_role_alone_says_what_it_lacks() {
-    let program = Program::new(EXE, &[], &[]);
-    let line = program.call(&["query-api", "--port", "0", "--admin-port", "0"]).await.failure();
-    assert!(line.contains("DATABASE_URL"), "{line}");
-    let line = on("postgres://localhost/nowhere").call(&["relay", "--admin-port", "0"]).await.failure();
-    assert!(line.contains("KAFKA_BROKERS"), "{line}");
+async fn who_listens_beyond_this_machine_is_told_what_that_means() {
+    let (at_home, exposed) = tokio::join!(empty_database(), empty_database());
+    let warning = "Handsel-Caller";
+    let env = [("DATABASE_URL", exposed.url())];
+    let (mut at_home, mut exposed) = (on(at_home.url()), Program::new(EXE, &["--host", "0.0.0.0"], &env));
+    at_home.up().await;
+    assert!(!at_home.logged().contains(warning), "{}", at_home.logged());
+    assert!(at_home.terminate().await.success());
+    exposed.up().await;
+    assert!(exposed.logged().contains(warning), "{}", exposed.logged());
+}
+
+#[tokio::test]
+async fn an_import_proves_who_asks_by_the_key_in_the_data_folder() {
+    let proofs = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = proofs.clone();
+    let note = move |headers: HeaderMap| {
+        let proof = headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        seen.lock().unwrap().insert(proof);
+        std::future::ready(StatusCode::CREATED)
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(note)).await });
+    let program = Program::new(EXE, &[], &[("HANDSEL_URL", &url)]);
+    let import = ["import", "cdnow", &journeys::shop::cut()];
+    program.call(&import).await.ok();
+    assert_eq!(std::mem::take(&mut *proofs.lock().unwrap()), BTreeSet::from([None]), "nothing ever ran there");
+    let key = DataDir::open(program.folder()).unwrap().admin_key().unwrap();
+    program.call(&import).await.ok();
+    let bearer = format!("Bearer {}", key.expose());
+    assert_eq!(*proofs.lock().unwrap(), BTreeSet::from([Some(bearer)]));
 }
 
 #[tokio::test]

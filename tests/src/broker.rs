@@ -1,5 +1,7 @@
 //! A broker for a test: one of its own in memory, or the Apache Kafka that `KAFKA_BROKERS` names, shared by prefix.
 
+use std::net::SocketAddr;
+
 use platform::embedded::broker::EmbeddedBroker;
 use platform::settings::KafkaSettings;
 use rdkafka::ClientConfig;
@@ -11,6 +13,7 @@ use crate::background;
 pub struct TestBroker {
     brokers: String,
     prefix: String,
+    forgets: bool,
     embedded: Option<EmbeddedBroker>,
 }
 
@@ -21,13 +24,24 @@ pub struct TestBroker {
 pub async fn broker() -> TestBroker {
     if let Ok(brokers) = std::env::var("KAFKA_BROKERS") {
         let prefix = format!("test-{}", uuid::Uuid::new_v4().simple());
-        return TestBroker { brokers, prefix, embedded: None };
+        return TestBroker { brokers, prefix, forgets: false, embedded: None };
     }
-    background::run(|| async {
-        let embedded = EmbeddedBroker::start(([127, 0, 0, 1], 0).into()).await.expect("the embedded broker starts");
-        TestBroker { brokers: embedded.address().to_string(), prefix: "handsel".to_owned(), embedded: Some(embedded) }
-    })
-    .await
+    embedded_broker().await
+}
+
+/// An embedded broker, also where another one was named: one that a test can stop.
+///
+/// # Panics
+/// If it cannot be started.
+pub async fn embedded_broker() -> TestBroker {
+    let embedded = start(([127, 0, 0, 1], 0).into()).await;
+    let brokers = embedded.address().to_string();
+    TestBroker { brokers, prefix: "handsel".to_owned(), forgets: true, embedded: Some(embedded) }
+}
+
+async fn start(address: SocketAddr) -> EmbeddedBroker {
+    background::run(move || async move { EmbeddedBroker::start(address).await.expect("the embedded broker starts") })
+        .await
 }
 
 impl TestBroker {
@@ -46,7 +60,24 @@ impl TestBroker {
     /// Whether it is the one that forgets.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
-        self.embedded.is_some()
+        self.forgets
+    }
+
+    /// Takes the embedded broker away, with everything that it held.
+    ///
+    /// # Panics
+    /// If it is another broker, or away already.
+    pub async fn stop(&mut self) {
+        let embedded = self.embedded.take().expect("an embedded broker is there");
+        background::run(move || embedded.stop()).await;
+    }
+
+    /// Brings an empty one back to where it was.
+    ///
+    /// # Panics
+    /// If the port was taken meanwhile.
+    pub async fn start_again(&mut self) {
+        self.embedded = Some(start(self.brokers.parse().expect("it was an address")).await);
     }
 
     /// The topic of a context.

@@ -9,11 +9,13 @@ mod database;
 mod program;
 mod proxy;
 mod server;
+mod service;
 mod until;
 
 pub use app::{Answer, TestApp, World, master_key};
-pub use broker::{TestBroker, broker};
+pub use broker::{TestBroker, broker, embedded_broker};
 pub use database::{TestDatabase, database, empty_database};
 pub use program::{Finished, Program, data};
 pub use proxy::Proxy;
+pub use service::Service;
 pub use until::{ETA_MAX, until};

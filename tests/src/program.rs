@@ -1,5 +1,6 @@
 //! The program as its users run it: a process of its own.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -16,12 +17,17 @@ const END_WAIT_MAX: Duration = Duration::from_secs(120);
 const NOT_INHERITED: [&str; 6] =
     ["DATABASE_URL", "KAFKA_BROKERS", "HANDSEL_DATA_DIR", "HANDSEL_URL", "RUST_LOG", "HANDSEL_MASTER_KEY"];
 
+const ROOT: u32 = 0;
+/// A user without rights that every system has.
+const NOBODY: u32 = 65_534;
+
 /// A program on a data folder of its own, which goes with this value.
 pub struct Program {
     exe: PathBuf,
     folder: PathBuf,
     words: Vec<String>,
     env: Vec<(String, String)>,
+    user: Option<u32>,
     child: Option<Child>,
 }
 
@@ -46,8 +52,28 @@ impl Program {
             folder: server::private_folder("data"),
             words: words.iter().map(owned).collect(),
             env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            user: None,
             child: None,
         }
+    }
+
+    /// The same run by a user without rights, to whom the data folder is given. Who is no root is one already.
+    ///
+    /// # Panics
+    /// If the program cannot be brought to where that user may run it.
+    #[must_use]
+    pub fn as_ordinary_user(mut self) -> Self {
+        let home = std::fs::metadata(&self.folder).expect("the folder was made").uid();
+        if home == ROOT {
+            // The build output may lie where nobody else may enter.
+            let reachable = server::private_folder("program").join("handsel");
+            if std::fs::hard_link(&self.exe, &reachable).is_err() {
+                std::fs::copy(&self.exe, &reachable).expect("there is room for a copy");
+            }
+            std::os::unix::fs::chown(&self.folder, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+            (self.exe, self.user) = (reachable, Some(NOBODY));
+        }
+        self
     }
 
     /// The data folder.
@@ -61,10 +87,7 @@ impl Program {
     /// # Panics
     /// If it does not get ready.
     pub async fn up(&mut self) {
-        let ports = ["--port", "0", "--admin-port", "0", "--broker-port", "0"];
-        let mut command = self.command(&["up"]);
-        command.args(ports).args(&self.words).stdout(Stdio::null()).stderr(self.log()).kill_on_drop(true);
-        self.child = Some(command.spawn().expect("the program starts"));
+        self.begin();
         let http = reqwest::Client::new();
         let pid = self.pid();
         until("`up` is ready", END_WAIT_MAX, || async {
@@ -73,6 +96,30 @@ impl Program {
             running.pid == pid && http.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
+    }
+
+    /// Starts `up` on free ports.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub fn begin(&mut self) {
+        let ports = ["up", "--port", "0", "--admin-port", "0", "--broker-port", "0"];
+        let words: Vec<&str> = ports.into_iter().chain(self.words.iter().map(String::as_str)).collect();
+        self.child = Some(self.spawn(&words));
+    }
+
+    /// Starts a role in place of `up`.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub fn begin_role(&mut self, words: &[&str]) {
+        self.child = Some(self.spawn(words));
+    }
+
+    fn spawn(&self, words: &[&str]) -> Child {
+        let mut command = self.command(words);
+        command.stdout(Stdio::null()).stderr(self.log()).kill_on_drop(true);
+        command.spawn().expect("the program starts")
     }
 
     /// Where the running one listens.
@@ -116,11 +163,24 @@ impl Program {
     /// # Panics
     /// If none runs or it does not end.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let pid = self.pid().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().await.expect("there is a `kill`");
-        assert!(asked.success(), "the signal was sent");
-        let mut child = self.child.take().expect("`up` is running");
-        tokio::time::timeout(ETA_MAX, child.wait()).await.expect("it ends in time").expect("it was waited for")
+        self.ask_to_end().await;
+        self.ended().await
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Panics
+    /// If none runs.
+    pub async fn ask_to_end(&self) {
+        ask_to_end(self.pid()).await;
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// If none runs or it does not end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        ended(&mut self.child.take().expect("`up` is running")).await
     }
 
     /// Runs a sub-command on the same data folder to its end.
@@ -145,6 +205,9 @@ impl Program {
             command.env_remove(name);
         });
         command.args(words).env("HANDSEL_DATA_DIR", &self.folder);
+        if let Some(user) = self.user {
+            command.uid(user).gid(user).env("HOME", &self.folder);
+        }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(running) = self.child.as_ref().and_then(|_| Running::read(&self.folder).ok()) {
             command.env("HANDSEL_URL", running.url);
@@ -174,7 +237,21 @@ impl Drop for Program {
         }
         // A Postgres of its own that was left over stops by itself when its files are gone.
         let _ = std::fs::remove_dir_all(&self.folder);
+        if let Some(folder) = self.user.and_then(|_| self.exe.parent()) {
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
+}
+
+/// Sends SIGTERM.
+pub(crate) async fn ask_to_end(pid: u32) {
+    let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.expect("there is a `kill`");
+    assert!(asked.success(), "the signal was sent");
+}
+
+/// Waits until a process that was asked to end has ended.
+pub(crate) async fn ended(child: &mut Child) -> ExitStatus {
+    tokio::time::timeout(ETA_MAX, child.wait()).await.expect("it ends in time").expect("it was waited for")
 }
 
 impl Finished {

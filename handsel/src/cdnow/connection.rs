@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -25,6 +25,8 @@ pub(super) struct Target {
     address: String,
     host: HeaderValue,
     prefix: String,
+    /// How the caller proves who it is.
+    authorization: Option<HeaderValue>,
 }
 
 /// What the server said.
@@ -62,12 +64,24 @@ impl Target {
         let host = url.host_str().ok_or_else(|| anyhow::anyhow!("{url} names no host; write http://HOST:PORT"))?;
         let address = format!("{host}:{}", url.port_or_known_default().unwrap_or(80));
         let host = HeaderValue::from_str(&address)?;
-        Ok(Self { address, host, prefix: url.path().trim_end_matches('/').to_owned() })
+        Ok(Self { address, host, prefix: url.path().trim_end_matches('/').to_owned(), authorization: None })
+    }
+
+    /// The same with a bearer token.
+    pub(super) fn bearer(mut self, token: &str) -> anyhow::Result<Self> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))?;
+        value.set_sensitive(true);
+        self.authorization = Some(value);
+        Ok(self)
     }
 
     /// A `POST` of JSON to a path.
     pub(super) fn post(&self, path: &str, key: &str, caller: &HeaderValue, body: Vec<u8>) -> anyhow::Result<Post> {
-        let request = Request::post(format!("{}{path}", self.prefix))
+        let mut request = Request::post(format!("{}{path}", self.prefix));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let request = request
             .header(HOST, self.host.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("idempotency-key", format!("\"{key}\""))

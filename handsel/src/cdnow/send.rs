@@ -15,6 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::connection::{Answer, Connection, Lost, Post, Target};
+use super::patience::Patience;
 use super::{Purchase, Source};
 
 /// Who the events say has asked.
@@ -27,7 +28,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 pub struct Limits {
     /// How many requests are under way at once, each on a connection of its own.
     pub concurrency: usize,
-    /// How long a server that is away is waited for; `None`: for ever.
+    /// How long a server that is away is waited for; `None`: for ever, once it has answered.
     pub give_up_after: Option<Duration>,
 }
 
@@ -56,6 +57,7 @@ pub struct Importer<R> {
     target: Target,
     limits: Limits,
     report: Arc<R>,
+    patience: Arc<Patience>,
 }
 
 /// One command: what it is called, where it goes and what it says.
@@ -95,7 +97,23 @@ impl<R: Report> Importer<R> {
     /// # Errors
     /// If the address cannot be used.
     pub fn new(source: Arc<Source>, url: &Url, limits: Limits, report: R) -> anyhow::Result<Self> {
-        Ok(Self { source, target: Target::new(url)?, limits, report: Arc::new(report) })
+        let (target, patience) = (Target::new(url)?, Arc::new(Patience::new(limits.give_up_after)));
+        Ok(Self { source, target, limits, report: Arc::new(report), patience })
+    }
+
+    /// Sends a bearer token along.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn bearer(mut self, token: &str) -> anyhow::Result<Self> {
+        self.target = self.target.bearer(token)?;
+        Ok(self)
+    }
+
+    /// The same import, reporting to somebody else.
+    pub fn reporting_to<T: Report>(self, report: T) -> Importer<T> {
+        let Self { source, target, limits, patience, .. } = self;
+        Importer { source, target, limits, report: Arc::new(report), patience }
     }
 
     /// Registers every customer of the file.
@@ -134,8 +152,8 @@ impl<R: Report> Importer<R> {
                 key_space: self.source.id_of("keys"),
                 target: self.target.clone(),
                 connection: Connection::new(self.target.clone()),
-                give_up_after: self.limits.give_up_after,
                 report: self.report.clone(),
+                patience: self.patience.clone(),
                 summary: Summary::default(),
             };
             workers.spawn(worker.run(commands.clone()));
@@ -179,8 +197,8 @@ struct Worker<R> {
     key_space: Uuid,
     target: Target,
     connection: Connection,
-    give_up_after: Option<Duration>,
     report: Arc<R>,
+    patience: Arc<Patience>,
     summary: Summary,
 }
 
@@ -206,7 +224,11 @@ impl<R: Report> Worker<R> {
         let started = Instant::now();
         let (mut pause, mut sent_before) = (RETRY_PAUSE_MIN, false);
         loop {
-            let (why, wait) = match self.connection.send(post).await {
+            let sent = self.connection.send(post).await;
+            if sent.is_ok() {
+                self.patience.answered();
+            }
+            let (why, wait) = match sent {
                 Ok(answer) if !is_passing(answer.status) => return Ok((answer, sent_before)),
                 Ok(answer) => (format!("the server answered {}", answer.status), answer.retry_after),
                 Err(lost) => {
@@ -214,10 +236,10 @@ impl<R: Report> Worker<R> {
                     (lost.to_string(), None)
                 }
             };
-            if pause == RETRY_PAUSE_MAX {
+            if pause == RETRY_PAUSE_MAX && self.patience.may_say(Instant::now()) {
                 self.report.say(&format!("still trying: {why}"));
             }
-            if self.give_up_after.is_some_and(|max| started.elapsed() >= max) {
+            if self.patience.is_over(started.elapsed()) {
                 anyhow::bail!(
                     "{why}; gave up after {} s. Start the import again: what is done stays done",
                     started.elapsed().as_secs()

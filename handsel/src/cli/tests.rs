@@ -1,5 +1,7 @@
 //! The manual is complete and the words mean what they say.
 
+use std::collections::BTreeSet;
+
 use clap::CommandFactory as _;
 
 use super::*;
@@ -13,6 +15,43 @@ fn the_command_line_is_consistent() {
 fn no_command_means_up() {
     let cli = Cli::try_parse_from(["handsel", "--port", "9000"]).unwrap();
     assert!(cli.command.is_none());
+}
+
+/// The variables in the first column of the tables: `` `X`, `…_FILE` `` stands for X and X_FILE.
+fn documented() -> BTreeSet<String> {
+    let page = include_str!("../../../docs/reference/settings.md");
+    let mut found = BTreeSet::new();
+    for cell in page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1)) {
+        let mut last = String::new();
+        for name in cell.split('`').skip(1).step_by(2) {
+            last = name.strip_prefix('…').map_or_else(|| name.to_owned(), |suffix| format!("{last}{suffix}"));
+            found.insert(last.clone());
+        }
+    }
+    found
+}
+
+#[test]
+fn the_page_of_settings_lists_every_one_and_no_other() {
+    fn collect(command: &clap::Command, into: &mut BTreeSet<String>) {
+        into.extend(command.get_arguments().filter_map(clap::Arg::get_env).map(|name| name.to_string_lossy().into()));
+        command.get_subcommands().for_each(|command| collect(command, into));
+    }
+    let mut taken = BTreeSet::new();
+    collect(&Cli::command(), &mut taken);
+    // What is read elsewhere: by name of a context, and by telemetry.
+    let elsewhere = [
+        "HANDSEL_<CONTEXT>_DATABASE_URL",
+        "HANDSEL_<CONTEXT>_DATABASE_URL_FILE",
+        "HANDSEL_ENVIRONMENT",
+        "RUST_LOG",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_SERVICE_NAME",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "OTEL_SDK_DISABLED",
+    ];
+    taken.extend(elsewhere.map(str::to_owned));
+    assert_eq!(documented(), taken, "docs/reference/settings.md");
 }
 
 #[test]

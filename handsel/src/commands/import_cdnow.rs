@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
 use platform::bar::Bar;
 use platform::clock;
-use url::Url;
+use platform::data_dir::AdminKey;
+use platform::settings::DataSettings;
+use url::{Host, Url};
 
 use crate::cdnow::{Importer, Limits, Report, Source, Summary};
 use crate::output;
@@ -30,9 +33,13 @@ pub struct ImportCdnow {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
 
-    /// Stop trying when the server stays away for so many seconds. [default: never]
+    /// Stop trying when the server stays away for so many seconds. [default: never; 30 if it never answered]
     #[arg(long, env = "HANDSEL_IMPORT_GIVE_UP_AFTER", value_name = "SECONDS")]
     give_up_after: Option<u64>,
+
+    /// The data folder of the instance, whose admin key proves who asks.
+    #[arg(long, env = "HANDSEL_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 /// Shows on the bar and speaks on standard error.
@@ -64,15 +71,20 @@ impl ImportCdnow {
             concurrency: usize::from(self.concurrency),
             give_up_after: self.give_up_after.map(Duration::from_secs),
         };
-        let source = Arc::new(source);
         let bar = Arc::new(Bar::new("customers", Some(customers)));
-        let registered = Importer::new(source.clone(), &self.url, limits, OnBar(bar.clone()))?.customers().await?;
+        let mut importer = Importer::new(Arc::new(source), &self.url, limits, OnBar(bar.clone()))?;
+        if let Some(key) = self.admin_key() {
+            importer = importer.bearer(key.expose())?;
+        }
+        let registered = importer.customers().await.with_context(|| answered(&bar, customers, "customers"))?;
+        let purchases = Arc::new(Bar::new("purchases", Some(lines)));
+        let importer = importer.reporting_to(OnBar(purchases.clone()));
         finish(bar);
-        let bar = Arc::new(Bar::new("purchases", Some(lines)));
         let sent_at = clock::monotonic();
-        let imported = Importer::new(source, &self.url, limits, OnBar(bar.clone()))?.purchases().await?;
+        let imported = importer.purchases().await.with_context(|| answered(&purchases, lines, "purchases"))?;
         let took = sent_at.elapsed();
-        finish(bar);
+        drop(importer);
+        finish(purchases);
         output::line(format!("customers: {}", in_words(registered)))?;
         output::line(format!("purchases: {}, {bad} bad lines skipped", in_words(imported)))?;
         let rate = lines as f64 / took.as_secs_f64().max(0.001);
@@ -84,6 +96,32 @@ impl ImportCdnow {
         let refused = registered.refused + imported.refused;
         Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+
+    /// The key in the data folder, if there is one. It leaves this machine only if its folder was named.
+    fn admin_key(&self) -> Option<AdminKey> {
+        if !is_this_machine(&self.url) && self.data_dir.is_none() {
+            return None;
+        }
+        let data = DataSettings { data_dir: self.data_dir.clone(), ..DataSettings::default() };
+        AdminKey::read(&data.directory()).unwrap_or_else(|error| {
+            eprintln!("going on without an admin key: {error}");
+            None
+        })
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// What an importer that was broken off leaves to know.
+fn answered(bar: &Bar, total: u64, what: &str) -> String {
+    format!("{} of {total} {what} were answered", bar.done())
 }
 
 fn in_words(Summary { imported, already_there, refused }: Summary) -> String {
@@ -96,3 +134,6 @@ fn finish(bar: Arc<Bar>) {
         bar.finish();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,11 @@ impl ImportPostgresEs {
             migrate::databases(&instance.urls).await?;
             let store = Store::open(store_config(&instance.urls, self.context)).await?;
             let bar = Bar::new(format!("adopt {}", self.context), None);
-            let adopted = adopt::postgres_es(&store, &table, |done, _| bar.set(done)).await?;
+            let adopted = adopt::postgres_es(&store, &table, |done, total| {
+                bar.total(total);
+                bar.set(done);
+            })
+            .await?;
             bar.finish();
             Ok::<_, anyhow::Error>(adopted)
         };

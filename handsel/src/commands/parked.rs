@@ -72,7 +72,7 @@ impl Parked {
 
 impl Action {
     async fn run(self, spine: &Spine) -> anyhow::Result<ExitCode> {
-        let (views, stores, keys) = (&spine.views, spine.readers(), Some(&spine.keys));
+        let (views, stores, keys) = (spine.views()?, spine.readers(), spine.keys.as_ref());
         match self {
             Self::List { name, .. } => list(&parked::list(views, name.as_deref()).await?),
             Self::Retry { name, .. } => report(&name, parked::retry(views, &stores, keys, &name).await?),

@@ -39,8 +39,8 @@ impl Rebuild {
         let (instance, servers) = Instance::attach(self.settings).await?;
         let rebuilt = async {
             let spine = Spine::open(&instance, &Context::ALL).await?;
-            let keys = Some(spine.keys.clone());
-            Ok::<_, anyhow::Error>(rebuild(&self.name, &instance.urls.views, spine.readers(), keys, self.accept).await?)
+            let (stores, keys) = (spine.readers(), spine.keys.clone());
+            Ok::<_, anyhow::Error>(rebuild(&self.name, &instance.urls.views, stores, keys, self.accept).await?)
         };
         let rebuilt = rebuilt.await;
         servers.stop().await?;

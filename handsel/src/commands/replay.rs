@@ -2,6 +2,7 @@
 
 mod into;
 
+use std::io::{IsTerminal as _, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -10,6 +11,7 @@ use envelope::{History, Position, Recorded};
 use event_schemas::{Context, ce_dataschema, ce_source, ce_type};
 use event_store::keys::MasterKey;
 use event_store::{RawPayload, Reader, Store, StoreError};
+use platform::bar::Bar;
 use platform::settings::Secret;
 use serde::Serialize;
 
@@ -91,7 +93,11 @@ impl Replay {
         let written = async {
             if let Some(url) = &self.into {
                 let key = self.target_master_key.as_ref().map(|key| MasterKey::parse(key.expose())).transpose()?;
-                let master = self.with_keys.then(|| key.unwrap_or_else(|| instance.master()));
+                let master = match (self.with_keys, key) {
+                    (false, _) => None,
+                    (true, Some(key)) => Some(key),
+                    (true, None) => Some(instance.master()?),
+                };
                 into::run(&instance, url, master).await?;
                 return Ok(ExitCode::SUCCESS);
             }
@@ -110,6 +116,9 @@ impl Replay {
         let head = reader.head().await?;
         let last = self.to.unwrap_or(i64::MAX).min(head.position.get());
         let mut at = self.from - 1;
+        // Between the lines of a terminal a bar would only be in the way.
+        let total = u64::try_from(last - at).unwrap_or_default();
+        let bar = (!stdout().is_terminal()).then(|| Bar::new(format!("replay {context}"), Some(total)));
         while at < last {
             let up_to = last.min(at + RANGE_EVENTS);
             let mut lines = Vec::new();
@@ -122,8 +131,12 @@ impl Replay {
             for event in &lines {
                 output::line(line(context, head.history, event)?)?;
             }
+            if let Some(bar) = &bar {
+                bar.add(lines.len() as u64);
+            }
             at = up_to;
         }
+        bar.map(Bar::finish);
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use platform::telemetry::{self, LogTo};
 use crate::instance::Instance;
 use crate::roles::{self, Plan, Role, Sockets};
 use crate::settings::{ServerSettings, Settings};
-use crate::spine::Spine;
+use crate::spine::{Needs, Spine};
 
 /// Takes commands over HTTP and appends events.
 #[derive(Args, Clone, Debug)]
@@ -27,11 +27,13 @@ pub struct CommandApi {
     without_relay: bool,
 }
 
-/// Answers queries over HTTP from the read models.
+/// Answers queries over HTTP from the read models, and needs no other database.
 #[derive(Args, Clone, Debug)]
 pub struct QueryApi {
     #[command(flatten)]
     server: ServerSettings,
+    #[command(flatten)]
+    contexts: Contexts,
 }
 
 /// Carries events from the stores to Kafka. Several may run: one leads each store, the others wait.
@@ -43,13 +45,16 @@ pub struct Relay {
     contexts: Contexts,
 }
 
-/// Keeps the read models. Several may run: they share the partitions.
+/// Keeps the read models. Several may run: each partition is followed by one of them, and free ones are taken by
+/// whoever comes first. With `--partitions` they share the work; without, the second stands by.
 #[derive(Args, Clone, Debug)]
 pub struct Projector {
     #[command(flatten)]
     server: ServerSettings,
+    #[command(flatten)]
+    contexts: Contexts,
 
-    /// Keep only these read models.
+    /// Keep only these read models. [default: all that read nothing but the contexts]
     #[arg(long, env = "HANDSEL_ONLY", value_name = "NAME,…", value_delimiter = ',')]
     only: Option<Vec<String>>,
 
@@ -93,7 +98,7 @@ impl QueryApi {
     /// # Errors
     /// Why it could not start or go on.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        alone("query-api", &self.server, &Context::ALL, plan(vec![Role::QueryApi], &self.server.http)).await
+        alone("query-api", &self.server, &self.contexts.chosen(), plan(vec![Role::QueryApi], &self.server.http)).await
     }
 }
 
@@ -118,7 +123,7 @@ impl Projector {
             partitions: self.partitions.clone(),
             ..plan(vec![Role::Projector], &self.server.http)
         };
-        alone("projector", &self.server, &Context::ALL, plan).await
+        alone("projector", &self.server, &self.contexts.chosen(), plan).await
     }
 }
 
@@ -135,10 +140,14 @@ async fn alone(
     let _telemetry = telemetry::init(service, env!("CARGO_PKG_VERSION"), LogTo::Stdout)?;
     let shutdown = Shutdown::on_signals()?;
     let settings: Settings = server.common.clone();
-    let needs_kafka = plan.roles.iter().any(|role| role.needs_kafka());
     let sockets = Sockets::open(&server.http, plan.roles.iter().any(|role| role.answers_http())).await?;
-    let instance = Instance::given(settings, needs_kafka)?;
-    let spine = Spine::open(&instance, contexts).await?;
+    let instance = Instance::given(settings, &plan.roles)?;
+    let spine = tokio::select! {
+        opened = Spine::open_parts(&instance, contexts, Needs::of(&plan.roles)) => opened?,
+        () = shutdown.begun() => return Ok(ExitCode::SUCCESS),
+    };
+    let (api, admin) = (sockets.api_address().map(|address| address.to_string()), sockets.admin_address());
+    tracing::info!(api, %admin, "The role `{service}` begins; its admin listener is at {admin}");
     roles::start(&instance, &spine, plan, sockets, shutdown).await?.run(DRAIN_MAX).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use event_schemas::Context;
-use platform::settings::HttpSettings;
+use platform::kafka::topics::TopicsError;
+use platform::settings::{HttpSettings, Secret};
 use platform::shutdown::{DRAIN_MAX, Shutdown};
-use platform::telemetry::{self, LogTo};
+use platform::telemetry::{self, FLUSH_MAX, LogTo};
 
-use crate::instance::{Instance, Running};
+use crate::instance::{Instance, Running, Urls};
 use crate::roles::{self, Plan, Role};
 use crate::settings::ServerSettings;
 use crate::spine::Spine;
@@ -18,6 +19,10 @@ use crate::{migrate, output};
 /// From so many events on, an embedded broker that keeps everything in memory is the wrong one.
 const EMBEDDED_BROKER_EVENTS_MAX: i64 = 1_000_000;
 const BROKER_LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How long a start waits for a Kafka before it goes on without.
+const BROKER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Also where parts took all the time there was, Postgres gets so much to stop.
+const STOP_MIN: Duration = Duration::from_millis(500);
 
 /// Starts every role in one process and prints where it is.
 ///
@@ -49,16 +54,18 @@ impl Up {
             () = shutdown.begun() => return Ok(ExitCode::SUCCESS),
         };
         let ended = tokio::select! {
-            ended = self.run_on(&instance, sockets, shutdown) => ended,
+            ended = self.run_on(&instance, sockets, shutdown.clone()) => ended,
             error = servers.ended() => Err(error),
         };
-        ended.and(servers.stop().await).map(|()| ExitCode::SUCCESS)
+        let stopped = servers.stop_within(shutdown.left().saturating_sub(FLUSH_MAX).max(STOP_MIN)).await;
+        ended.and(stopped).map(|()| ExitCode::SUCCESS)
     }
 
     async fn run_on(&self, instance: &Instance, sockets: roles::Sockets, shutdown: Shutdown) -> anyhow::Result<()> {
-        migrate::databases(&instance.urls).await?;
-        migrate::topics(instance).await?;
-        let spine = Spine::open(instance, &Context::ALL).await?;
+        let spine = tokio::select! {
+            prepared = prepare(instance) => prepared?,
+            () = shutdown.begun() => return Ok(()),
+        };
         let plan = Plan {
             roles: Role::ALL.to_vec(),
             full_topics: self.full_topics,
@@ -79,17 +86,39 @@ impl Up {
     }
 }
 
+/// Schemas and topics as this version wants them, and the databases open. A broker that is away is no reason to refuse
+/// commands: the relay declares its topics itself when it finds one.
+async fn prepare(instance: &Instance) -> anyhow::Result<Spine> {
+    migrate::databases(&instance.urls).await?;
+    let away = match tokio::time::timeout(BROKER_WAIT_MAX, migrate::topics(instance)).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) if matches!(error.downcast_ref(), Some(TopicsError::Unavailable(_))) => Some(error.to_string()),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => Some(format!("no answer within {} s", BROKER_WAIT_MAX.as_secs())),
+    };
+    if let Some(reason) = away {
+        tracing::warn!(%reason, "Starting without Kafka, events are published when it is there: {reason}");
+    }
+    Spine::open(instance, &Context::ALL).await
+}
+
 fn running(instance: &Instance, sockets: &roles::Sockets, http: &HttpSettings) -> Running {
     // What listens everywhere is reached through loopback here.
     let host = if http.host.is_unspecified() { "127.0.0.1".to_owned() } else { http.host.to_string() };
     let url = |port: u16| format!("http://{host}:{port}");
+    let Urls { stores, keys, views } = &instance.urls;
+    let store_url = |(context, url): (&Context, &Secret)| (context.to_string(), url.expose().to_owned());
     Running {
         pid: std::process::id(),
         url: url(sockets.api_port()),
         admin_url: url(sockets.admin_port()),
         database_url: instance.database_url().expose().to_owned(),
+        store_urls: stores.iter().map(store_url).collect(),
+        keys_url: Some(keys.expose().to_owned()),
+        views_url: Some(views.expose().to_owned()),
         kafka_brokers: instance.kafka.brokers.clone(),
         embedded_broker: instance.embedded_broker,
+        topic_prefix: instance.settings.topics.topic_prefix.clone(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The note that a running `up` leaves in its data folder, by which commands find its servers.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -19,12 +20,22 @@ pub struct Running {
     pub url: String,
     /// Liveness, readiness and metrics.
     pub admin_url: String,
-    /// The database.
+    /// The database for everything that has none of its own.
     pub database_url: String,
+    /// Of each context's store, by its name.
+    #[serde(default)]
+    pub store_urls: BTreeMap<String, String>,
+    /// Of the keys.
+    pub keys_url: Option<String>,
+    /// Of the read models.
+    pub views_url: Option<String>,
     /// Kafka.
     pub kafka_brokers: Option<String>,
     /// The broker came along and forgets at exit.
     pub embedded_broker: bool,
+    /// What the names of topics begin with.
+    #[serde(default)]
+    pub topic_prefix: String,
 }
 
 impl Running {

@@ -40,13 +40,14 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
 fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
     let (mut routes, mut described, mut problems) = (Router::new(), Vec::new(), Vec::new());
     if process.plan.has(Role::CommandApi) {
-        routes = routes.merge(command_api::router(commands(process)));
+        routes = routes.merge(command_api::router(commands(process)?));
         described.push(command_api::openapi());
         problems.extend(command_api::problems());
     }
     if process.plan.has(Role::QueryApi) {
-        routes = routes.merge(query_api::router(queries(process)?));
-        described.push(query_api::openapi());
+        let contexts = &process.spine.contexts;
+        routes = routes.merge(query_api::router_of(contexts, queries(process)?));
+        described.push(query_api::openapi_of(contexts));
         problems.extend(query_api::problems());
     }
     let document = docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described);
@@ -67,25 +68,26 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
     };
     Ok(query_api::App {
         views: pool_lazy(&instance.urls.views, &settings)?,
-        tokens: process.spine.tokens.clone(),
+        tokens: process.spine.tokens()?.clone(),
         progress: process.progress.clone(),
         wait_max: Duration::from_millis(http.token_wait_max_ms),
     })
 }
 
 /// The commands of the contexts whose stores this process has.
-fn commands(process: &Process<'_>) -> command_api::Api {
+fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
     let spine = process.spine;
-    let identity = spine.stores.get(&Context::Identity).map(|store| command_api::identity::Commands {
+    let identity = spine.stores.get(&Context::Identity).zip(spine.keys.clone());
+    let identity = identity.map(|(store, keys)| command_api::identity::Commands {
         accounts: store
             .commands::<Account>((), upcasters(Context::Identity))
             .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Account>()),
-        keys: spine.keys.clone(),
+        keys,
     });
     // An order has one event: there is nothing to make a snapshot of.
     let orders = spine
         .stores
         .get(&Context::Orders)
         .map(|store| command_api::orders::Commands { orders: store.commands::<Order>((), upcasters(Context::Orders)) });
-    command_api::Api { tokens: spine.tokens.clone(), identity, orders }
+    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders })
 }

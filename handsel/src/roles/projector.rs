@@ -24,6 +24,6 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) -> anyhow::Result<
     };
     let (stores, keys) = (process.spine.readers(), process.spine.keys.clone());
     let (progress, shutdown) = (process.progress.clone(), process.shutdown.token().clone());
-    parts.spawn("projector", projectors::run(config, stores, Some(keys), progress, shutdown));
+    parts.spawn("projector", projectors::run(config, stores, keys, progress, shutdown));
     Ok(())
 }

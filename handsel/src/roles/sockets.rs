@@ -11,10 +11,8 @@ use crate::failure;
 /// Listening sockets.
 #[derive(Debug)]
 pub struct Sockets {
-    api: Option<TcpListener>,
-    admin: TcpListener,
-    api_port: u16,
-    admin_port: u16,
+    api: Option<(TcpListener, SocketAddr)>,
+    admin: (TcpListener, SocketAddr),
 }
 
 impl Sockets {
@@ -23,34 +21,52 @@ impl Sockets {
     /// # Errors
     /// If a port is in use or not allowed.
     pub async fn open(http: &HttpSettings, with_api: bool) -> anyhow::Result<Self> {
-        let (mut api, mut api_port) = (None, 0);
-        if with_api {
-            let listener = listen((http.host, http.port).into(), "--port").await?;
-            api_port = listener.local_addr().context("asking for the port of the API")?.port();
-            api = Some(listener);
-        }
+        let api = match with_api {
+            true => Some(listen((http.host, http.port).into(), "--port").await?),
+            false => None,
+        };
         let admin = listen((http.host, http.admin_port).into(), "--admin-port").await?;
-        let admin_port = admin.local_addr().context("asking for the admin port")?.port();
-        Ok(Self { api, admin, api_port, admin_port })
+        if let Some((_, address)) = api.as_ref().filter(|(_, address)| !address.ip().is_loopback()) {
+            tracing::warn!(
+                %address,
+                "Listening on {address}: whoever reaches it is believed to be who the header Handsel-Caller says"
+            );
+        }
+        Ok(Self { api, admin })
+    }
+
+    /// Where the API is, if there is one.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Where the admin listener is.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.1
     }
 
     /// The port of the API; 0 without one.
     #[must_use]
     pub fn api_port(&self) -> u16 {
-        self.api_port
+        self.api_address().map_or(0, |address| address.port())
     }
 
     /// The admin port.
     #[must_use]
     pub fn admin_port(&self) -> u16 {
-        self.admin_port
+        self.admin_address().port()
     }
 
     pub(super) fn into_listeners(self) -> (Option<TcpListener>, TcpListener) {
-        (self.api, self.admin)
+        (self.api.map(|(listener, _)| listener), self.admin.0)
     }
 }
 
-async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| failure::cannot_listen(address, setting, &error))
+async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let bound = TcpListener::bind(address).await;
+    let listener = bound.map_err(|error| failure::cannot_listen(address, setting, &error))?;
+    let address = listener.local_addr().context("asking where it listens")?;
+    Ok((listener, address))
 }

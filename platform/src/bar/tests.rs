@@ -8,6 +8,15 @@ fn a_plain_line_has_count_share_rate_eta_and_lag() {
 }
 
 #[test]
+fn a_total_that_becomes_known_later_is_known_from_then_on() {
+    let bar = Bar::new("adopt", None);
+    bar.set(3);
+    bar.total(12);
+    bar.total(7);
+    assert_eq!((bar.total.get(), bar.done()), (Some(&12), 3));
+}
+
+#[test]
 fn nothing_done_and_nothing_to_do_are_no_division_by_zero() {
     assert_eq!(line("import", 0, Some(0), Duration::ZERO, None), "import: 0/0 (0 %), 0/s");
 }

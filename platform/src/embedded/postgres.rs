@@ -117,10 +117,16 @@ impl EmbeddedPostgres {
     }
 
     /// Stops it: connections are cut, everything committed is on disk.
-    pub async fn stop(mut self) -> Result<(), EmbeddedError> {
+    pub async fn stop(self) -> Result<(), EmbeddedError> {
+        self.stop_within(STOP_MAX).await
+    }
+
+    /// The same where less time is left.
+    pub async fn stop_within(mut self, max: Duration) -> Result<(), EmbeddedError> {
+        let max = max.min(STOP_MAX);
         self.signal(Signal::SIGINT);
-        if tokio::time::timeout(STOP_MAX, self.child.wait()).await.is_err() {
-            tracing::warn!("Stopping embedded Postgres at once: it did not stop in {STOP_MAX:?}");
+        if tokio::time::timeout(max, self.child.wait()).await.is_err() {
+            tracing::warn!("Stopping embedded Postgres at once: it did not stop in {max:?}");
             self.signal(Signal::SIGQUIT);
             self.child.wait().await.map_err(|error| EmbeddedError::Ended(error.to_string()))?;
         }

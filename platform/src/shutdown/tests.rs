@@ -25,6 +25,20 @@ async fn a_part_that_does_not_drain_is_dropped_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn all_that_ends_shares_one_deadline() {
+    let shutdown = Shutdown::new();
+    assert_eq!(shutdown.left(), END_MAX, "nothing has begun to end");
+    let mut parts = Parts::new(shutdown.clone());
+    parts.spawn("stuck", std::future::pending());
+    shutdown.begin();
+    let drain_max = Duration::from_millis(50);
+    parts.run(drain_max).await.unwrap();
+    assert!(shutdown.left() <= END_MAX - drain_max, "what the parts took is not there for the servers");
+    shutdown.begin();
+    assert!(shutdown.left() <= END_MAX - drain_max, "a second begin gives no more time");
+}
+
+#[tokio::test]
 async fn parts_that_are_all_done_end_the_program_without_a_failure() {
     let mut parts = Parts::new(Shutdown::new());
     parts.spawn("short", async { Ok(()) });

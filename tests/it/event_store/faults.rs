@@ -73,6 +73,8 @@ async fn a_store_that_lost_its_newest_events_takes_no_more() {
     assert!(matches!(refused, Refused::Unavailable { .. }), "{refused}");
     let state = fixture.store.start_appender().await.expect("it was started").borrow().clone();
     assert!(matches!(state, AppenderState::HistoryLost(_)), "{state:?}");
+    let refused = jars.execute("jar 9", drop_coin(), ask()).await.expect_err("nothing is appended any more");
+    assert!(matches!(refused, Refused::Broken(StoreError::HistoryLost { .. })), "{refused:?}");
     let left: i64 = sqlx::query_scalar("select count(*) from events").fetch_one(&auditor).await.expect("it answers");
     assert_eq!(left, 3);
 }

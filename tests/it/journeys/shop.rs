@@ -42,6 +42,21 @@ pub(in super::super) fn cut() -> String {
     data("cdnow_cut.txt").display().to_string()
 }
 
+/// The lines of the cut as requests, each with the customer's number as an id.
+pub(super) fn purchases() -> Vec<Value> {
+    let file = std::fs::read_to_string(cut()).unwrap();
+    let lines = file.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines
+        .map(|columns| {
+            let (day, units) = (columns[1], columns[2].parse::<u32>().unwrap());
+            let amount: i64 = columns[3].replace('.', "").parse().unwrap();
+            json!({"customer": format!("018f4e7a-0000-7000-8000-{:0>12}", columns[0]),
+                   "ordered_on": format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..]),
+                   "units": units, "total": {"amount_minor": amount, "currency": "USD"}})
+        })
+        .collect()
+}
+
 pub(super) async fn orders_so_far(url: &str) -> i64 {
     let summary = reqwest::get(format!("{url}/v1/sales/summary")).await;
     let Ok(answer) = summary else { return 0 };
@@ -96,10 +111,11 @@ pub(super) async fn all(url: &str, path: &str) -> Vec<Value> {
         let from = cursor.map_or_else(String::new, |cursor: String| format!("&cursor={cursor}"));
         let page = get(&format!("{url}{path}{joint}limit=100{from}")).await;
         found.extend(page["data"].as_array().cloned().unwrap_or_default());
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
+        // What grows has a cursor at its end too, for what comes next.
+        if page["has_more"] != json!(true) {
             return found;
         }
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
     }
 }
 

@@ -40,7 +40,7 @@ async fn import(routes: Router, give_up_after: Option<Duration>) -> (anyhow::Res
     tokio::spawn(axum::serve(listener, routes).into_future());
     let (_file, source) = source();
     let (limits, heard) = (Limits { concurrency: 2, give_up_after }, Arc::new(Heard::default()));
-    let importer = Importer::new(source, &url, limits, heard.clone()).unwrap();
+    let importer = Importer::new(source, &url, limits, heard.clone()).unwrap().bearer("of-the-admin").unwrap();
     (importer.purchases().await, heard)
 }
 
@@ -85,6 +85,21 @@ async fn a_server_that_stays_away_is_given_up_as_asked() {
     let (summary, _) = import(routes, Some(Duration::from_millis(100))).await;
     let why = format!("{:#}", summary.unwrap_err());
     assert!(why.contains("gave up") && why.contains("what is done stays done"), "{why}");
+}
+
+#[tokio::test]
+async fn who_asks_is_proved_with_each_request() {
+    let proofs = Arc::new(Mutex::new(Vec::new()));
+    let seen = proofs.clone();
+    let note = move |headers: HeaderMap| {
+        let seen = seen.clone();
+        async move {
+            seen.lock().unwrap().push(headers["authorization"].clone());
+            StatusCode::CREATED
+        }
+    };
+    import(Router::new().route("/v1/orders/import", post(note)), None).await.0.unwrap();
+    assert_eq!(*proofs.lock().unwrap(), ["Bearer of-the-admin"; 2]);
 }
 
 #[tokio::test]

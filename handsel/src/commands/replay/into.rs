@@ -15,12 +15,14 @@ use projectors::Stores;
 use crate::instance::{Instance, Urls};
 use crate::migrate::{self, store_config};
 use crate::output;
-use crate::spine::Spine;
+use crate::spine::{Needs, Spine};
 
 /// Events that are read in one short transaction.
 const RANGE_EVENTS: i64 = 10_000;
 /// Keys that travel in one transaction.
 const KEYS_AT_ONCE: usize = 1_000;
+/// The read models are built there, so those here may be away.
+const NEEDS: Needs = Needs { views: false, tokens: false, ..Needs::ALL };
 
 /// Copies every store into the database at `url`, and the keys if `master` is given, which wraps them there; then
 /// builds the read models.
@@ -28,15 +30,15 @@ pub(super) async fn run(instance: &Instance, url: &Secret, master: Option<Master
     let stores = Context::ALL.map(|context| (context, url.clone())).into();
     let there = Urls { stores, keys: url.clone(), views: url.clone() };
     migrate::databases(&there).await.context("preparing the empty instance")?;
-    let spine = Spine::open(instance, &Context::ALL).await?;
+    let spine = Spine::open_parts(instance, &Context::ALL, NEEDS).await?;
     let mut readers = Vec::new();
     for (context, store) in &spine.stores {
         copy(*context, &store.reader(), &there).await?;
         readers.push((*context, Store::open(store_config(&there, *context)).await?.reader()));
     }
-    let keys = match master {
-        Some(master) => Some(carry_keys(&spine.keys, &there, master).await?),
-        None => None,
+    let keys = match (master, &spine.keys) {
+        (Some(master), Some(here)) => Some(carry_keys(here, &there, master).await?),
+        _ => None,
     };
     for model in projectors::registry::READ_MODELS {
         let stores = Stores::new(readers.clone());

