@@ -1,4 +1,4 @@
-use tansu_sans_io::record::Record;
+use tansu_sans_io::record::{Record, inflated};
 use tokio::time::Instant;
 
 use super::*;
