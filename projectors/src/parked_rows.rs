@@ -28,8 +28,8 @@ impl Aggregate {
     }
 }
 
-/// Says which aggregates of these events are parked, and locks what is parked of them. A retry that holds them is waited
-/// for, and what it freed is free.
+/// Says which aggregates of these events are parked, and locks what is parked of them. A retry that holds them is
+/// waited for, and what it freed is free.
 pub(crate) async fn lock(
     db: &mut PgConnection,
     projection: &str,

@@ -23,8 +23,8 @@ pub(crate) const REBUILD: i32 = -2;
 const EVERY: Duration = Duration::from_secs(1);
 /// While something wanted is held by another process.
 const EVERY_WHILE_WANTING: Duration = Duration::from_millis(200);
-/// How long Postgres may leave the connection of the locks unanswered: about as long as it keeps them for a process that
-/// does not answer.
+/// How long Postgres may leave the connection of the locks unanswered: about as long as it keeps them for a process
+/// that does not answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Per projection the partitions held.

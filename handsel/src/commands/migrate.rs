@@ -13,7 +13,7 @@ use crate::{migrate, output};
 pub struct Migrate {
     /// Grant this role what the event stores in service need, and nothing more: it may append events and change none.
     /// Command APIs and relays can connect as this role; migrating stays with the role of the URL.
-    #[arg(long, value_name = "ROLE")]
+    #[arg(long, env = "HANDSEL_GRANT", value_name = "ROLE")]
     grant: Option<String>,
 
     #[command(flatten)]
