@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use envelope::{Position, Recorded};
@@ -15,13 +14,9 @@ use uuid::Uuid;
 use crate::checkpoint::{Checkpoint, Known, Place};
 
 /// Up to so many events are asked for as rows; more come faster by `copy`.
-const ROWS_MAX: i64 = 500;
+const ROWS_MAX: i64 = 100;
 /// What is read at once ends when it takes so much memory.
 const RANGE_BYTES_MAX: usize = 16 << 20;
-/// One statement asks for at most so many events: they may be larger than those before.
-const SLICE_EVENTS_MAX: i64 = 2_000;
-/// How large events are taken to be until some were read.
-const EVENT_BYTES: usize = 32 << 10;
 /// What an event takes beside its payload.
 const ENVELOPE_BYTES: usize = 400;
 /// How long a store may leave a question unanswered: a network that swallows what is sent breaks no connection.
@@ -29,13 +24,7 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// A reader for each context.
 #[derive(Clone)]
-pub struct Stores(Arc<BTreeMap<Context, Source>>);
-
-struct Source {
-    reader: Reader,
-    /// The size of an event, as it was on average when some were read.
-    event_bytes: AtomicUsize,
-}
+pub struct Stores(Arc<BTreeMap<Context, Reader>>);
 
 /// Why a store cannot feed a projection.
 #[derive(Debug, thiserror::Error)]
@@ -68,16 +57,11 @@ impl Stores {
     /// Takes a reader for each context.
     #[must_use]
     pub fn new(readers: impl IntoIterator<Item = (Context, Reader)>) -> Self {
-        let source = |reader| Source { reader, event_bytes: AtomicUsize::new(EVENT_BYTES) };
-        Self(Arc::new(readers.into_iter().map(|(context, reader)| (context, source(reader))).collect()))
-    }
-
-    fn of(&self, context: Context) -> Result<&Source, Unfit> {
-        self.0.get(&context).ok_or(Unfit::Missing(context))
+        Self(Arc::new(readers.into_iter().collect()))
     }
 
     fn reader(&self, context: Context) -> Result<&Reader, Unfit> {
-        Ok(&self.of(context)?.reader)
+        self.0.get(&context).ok_or(Unfit::Missing(context))
     }
 
     pub(crate) fn contexts(&self) -> impl Iterator<Item = Context> {
@@ -103,19 +87,19 @@ impl Stores {
         up_to: Position,
         known: &Known,
     ) -> Result<Vec<Recorded<RawPayload>>, Unfit> {
-        let size = &self.of(context)?.event_bytes;
-        let (mut known, mut at) = (known.clone(), after);
-        let (mut events, mut bytes) = (Vec::new(), 0);
-        while at < up_to && bytes < RANGE_BYTES_MAX {
-            let count = slice_events(RANGE_BYTES_MAX - bytes, size.load(Ordering::Relaxed));
-            let slice = self.slice(context, at, up_to.min(Position(at.get() + count)), &known).await?;
-            let Some((position, event_id)) = end_of(&slice) else { break };
-            known.insert(position, event_id);
-            at = position;
-            let taken = slice.iter().map(bytes_of).sum::<usize>();
-            size.store(taken / slice.len(), Ordering::Relaxed);
-            bytes += taken;
-            events.extend(slice);
+        // One row more shows whether the store is still the one from which the events before it were taken.
+        let is_known = known.contains_key(&after);
+        let begin = if is_known { Position(after.get() - 1) } else { after };
+        let mut events = self.read(context, begin, up_to).await?;
+        let other = |(position, id): (&Position, &Uuid)| {
+            let index = usize::try_from(position.get() - begin.get() - 1).ok();
+            index.and_then(|index| events.get(index)).is_some_and(|at| at.position != *position || at.event_id != *id)
+        };
+        if known.iter().any(other) || (is_known && events.is_empty()) {
+            return Err(Unfit::Changed(context));
+        }
+        if is_known {
+            events.remove(0);
         }
         Ok(events)
     }
@@ -137,30 +121,6 @@ impl Stores {
         Ok(events)
     }
 
-    async fn slice(
-        &self,
-        context: Context,
-        after: Position,
-        up_to: Position,
-        known: &Known,
-    ) -> Result<Vec<Recorded<RawPayload>>, Unfit> {
-        // One row more shows whether the store is still the one from which the events before it were taken.
-        let is_known = known.contains_key(&after);
-        let begin = if is_known { Position(after.get() - 1) } else { after };
-        let mut events = self.read(context, begin, up_to).await?;
-        let is_other = |event: &Recorded<_>| known.get(&event.position).is_some_and(|id| *id != event.event_id);
-        if events.iter().any(is_other) {
-            return Err(Unfit::Changed(context));
-        }
-        if is_known {
-            if events.first().is_none_or(|first| first.position != after) {
-                return Err(Unfit::Changed(context));
-            }
-            events.remove(0);
-        }
-        Ok(events)
-    }
-
     async fn read(
         &self,
         context: Context,
@@ -171,15 +131,17 @@ impl Stores {
         if count <= ROWS_MAX {
             return answered(reader.after(after, count)).await;
         }
-        let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
+        let (mut events, mut bytes) = (Vec::with_capacity(usize::try_from(count).unwrap_or_default()), 0);
         // Not cut short by a time-out: a connection is of no use in the middle of a copy.
-        reader
-            .range_copy::<StoreError>(after, up_to, |event| {
-                events.push(event);
-                Ok(())
-            })
-            .await?;
-        Ok(events)
+        let copied = reader.range_copy(after, up_to, |event| {
+            bytes += bytes_of(&event);
+            events.push(event);
+            if bytes < RANGE_BYTES_MAX { Ok(()) } else { Err(Stopped::Full) }
+        });
+        match copied.await {
+            Ok(()) | Err(Stopped::Full) => Ok(events),
+            Err(Stopped::Store(error)) => Err(error.into()),
+        }
     }
 
     /// Makes sure that a checkpoint still means what it meant: same history, same event there.
@@ -206,9 +168,17 @@ async fn answered<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resu
     Ok(timeout(ANSWER_WAIT_MAX, asked).await.unwrap_or_else(|_| Err(silent()))?)
 }
 
-/// How many events of this size there is room for.
-fn slice_events(room_bytes: usize, event_bytes: usize) -> i64 {
-    i64::try_from(room_bytes / event_bytes.max(1)).unwrap_or(SLICE_EVENTS_MAX).clamp(1, SLICE_EVENTS_MAX)
+/// Why a copy ended before its range did.
+enum Stopped {
+    /// The events are large: the rest is read in another copy.
+    Full,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// About what an event takes in memory.
@@ -225,6 +195,3 @@ pub(crate) fn partition_of<E>(event: &Recorded<E>) -> i32 {
 pub(crate) fn end_of(events: &[Recorded<RawPayload>]) -> Option<(Position, Uuid)> {
     events.last().map(|event| (event.position, event.event_id))
 }
-
-#[cfg(test)]
-mod tests;
