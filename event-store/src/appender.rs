@@ -58,6 +58,8 @@ pub enum AppenderState {
 
 /// How often an idle appender looks for what other processes appended, and for late commands.
 const TICK: Duration = Duration::from_millis(250);
+/// How seldom it looks for what others appended when nothing happens for long.
+const FOLLOW_EVERY_MAX: Duration = Duration::from_secs(1);
 /// One reads aggregates, one deletes old answers.
 const LOADER_CONNECTIONS_MAX: u32 = 2;
 /// After a read of aggregates has failed.
@@ -82,6 +84,8 @@ pub(crate) struct Appender {
     ledger: ledger::Upkeep,
     /// Not before: a read has failed.
     load_at: Instant,
+    follow_at: Instant,
+    follow_every: Duration,
 }
 
 impl Appender {
@@ -122,6 +126,8 @@ impl Appender {
             state,
             ledger: ledger::Upkeep::begin(),
             load_at: Instant::now(),
+            follow_at: Instant::now(),
+            follow_every: TICK,
         };
         tokio::spawn(task.run());
         Ok((sender, watched))
@@ -244,6 +250,7 @@ impl Appender {
     /// Takes a command and all that came with it, so that they share a batch.
     fn arrive(&mut self, submission: Submission) {
         let now = self.clock.now();
+        self.follow_every = TICK;
         self.batcher.arrive(submission, now);
         while self.has_room()
             && let Ok(submission) = self.incoming.try_recv()
@@ -292,7 +299,7 @@ impl Appender {
     /// Follows other processes while there is nothing to do, and answers what waited too long.
     async fn tick(&mut self) {
         self.batcher.expire(Instant::now(), self.clock.now());
-        if !self.batcher.is_idle() {
+        if !self.batcher.is_idle() || Instant::now() < self.follow_at {
             return;
         }
         if !self.follow().await {
@@ -304,8 +311,13 @@ impl Appender {
         let Some(connection) = &mut self.connection else { return false };
         let tail = sql::events_after(connection, self.batcher.known(), slow::TAIL_PAGE_EVENTS.into());
         match answered(self.config.answer_wait_max(), tail).await {
-            Ok(events) if events.is_empty() => true,
+            Ok(events) if events.is_empty() => {
+                self.follow_every = (self.follow_every * 2).min(FOLLOW_EVERY_MAX);
+                self.follow_at = Instant::now() + self.follow_every;
+                true
+            }
             Ok(events) => {
+                self.follow_every = TICK;
                 self.batcher.tail(events);
                 self.publishing.head(self.batcher.head().position);
                 true
