@@ -16,7 +16,7 @@ use crate::checkpoint::{Checkpoint, Known, Place};
 /// Up to so many events are asked for as rows; more come faster by `copy`.
 const ROWS_MAX: i64 = 100;
 /// What is read at once ends when it takes so much memory.
-const RANGE_BYTES_MAX: usize = 16 << 20;
+const RANGE_BYTES_MAX: usize = 32 << 20;
 /// What an event takes beside its payload.
 const ENVELOPE_BYTES: usize = 400;
 /// How long a store may leave a question unanswered: a network that swallows what is sent breaks no connection.

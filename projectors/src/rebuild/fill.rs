@@ -16,8 +16,9 @@ use crate::projection::{Batch, Failed};
 use crate::step::{Stepped, Target, step, step_decoded};
 use crate::stores::{Stores, Unfit, end_of};
 
-/// A piece of a store, read and written at once.
-const PIECE_EVENTS: i64 = 20_000;
+/// A piece of a store, read and written at once. Rows that are fed by many events are written once for each piece, so
+/// larger ones cost Postgres less.
+const PIECE_EVENTS: i64 = 50_000;
 /// Pieces that wait to be written.
 const AHEAD_PIECES_MAX: usize = 2;
 /// Catching up ends when so few events are missing: the rest goes to both generations.
