@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, Executor as _};
 use crate::{Store, StoreConfig, StoreError};
 
 /// Each privilege and what it is on, within the schema of a store.
-const PRIVILEGES: [(&str, &str); 8] = [
+const PRIVILEGES: [(&str, &str); 7] = [
     ("select, insert", "events"),
     ("select, insert, delete", "commands"),
     ("select, insert, update", "snapshots"),
@@ -14,7 +14,6 @@ const PRIVILEGES: [(&str, &str); 8] = [
     ("select", "store"),
     ("select", "_sqlx_migrations"),
     ("select", "postgres_es_events"),
-    ("execute", "all functions in schema"),
 ];
 
 impl Store {
@@ -28,12 +27,10 @@ impl Store {
         let (schema, role) = (config.schema(), quoted(role));
         let mut sql = format!(
             "revoke all on schema {schema} from {role}; revoke all on all tables in schema {schema} from {role};
-             grant usage on schema {schema} to {role};"
+             grant usage on schema {schema} to {role}; grant execute on all functions in schema {schema} to {role};"
         );
         for (privilege, object) in PRIVILEGES {
-            let object =
-                if privilege == "execute" { format!("{object} {schema}") } else { format!("{schema}.{object}") };
-            sql.push_str(&format!("grant {privilege} on {object} to {role};"));
+            sql.push_str(&format!("grant {privilege} on {schema}.{object} to {role};"));
         }
         connection.execute(sqlx::raw_sql(&sql)).await?;
         Ok(())

@@ -1,14 +1,11 @@
 //! The stores as projections read them.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use envelope::{Position, Recorded};
 use event_schemas::{Context, PARTITIONS};
 use event_store::{Head, RawPayload, Reader, RelayRow, StoreError};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::checkpoint::{Checkpoint, Known, Place};
@@ -19,8 +16,6 @@ const ROWS_MAX: i64 = 100;
 const RANGE_BYTES_MAX: usize = 32 << 20;
 /// What an event takes beside its payload.
 const ENVELOPE_BYTES: usize = 400;
-/// How long a store may leave a question unanswered: a network that swallows what is sent breaks no connection.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// A reader for each context.
 #[derive(Clone)]
@@ -70,12 +65,12 @@ impl Stores {
 
     /// Where a store ends now.
     pub(crate) async fn head(&self, context: Context) -> Result<Head, Unfit> {
-        answered(self.reader(context)?.head()).await
+        Ok(self.reader(context)?.head().await?)
     }
 
     /// What the relay of a store last noted.
     pub(crate) async fn relay_row(&self, context: Context) -> Result<Option<RelayRow>, Unfit> {
-        answered(self.reader(context)?.relay_row()).await
+        Ok(self.reader(context)?.relay_row().await?)
     }
 
     /// The events after one position up to another, or the first of them if they are large: at least one, unless the
@@ -129,10 +124,9 @@ impl Stores {
     ) -> Result<Vec<Recorded<RawPayload>>, Unfit> {
         let (reader, count) = (self.reader(context)?, up_to.get() - after.get());
         if count <= ROWS_MAX {
-            return answered(reader.after(after, count)).await;
+            return Ok(reader.after(after, count).await?);
         }
         let (mut events, mut bytes) = (Vec::with_capacity(usize::try_from(count).unwrap_or_default()), 0);
-        // Not cut short by a time-out: a connection is of no use in the middle of a copy.
         let copied = reader.range_copy(after, up_to, |event| {
             bytes += bytes_of(&event);
             events.push(event);
@@ -159,13 +153,8 @@ impl Stores {
 
     /// Whether an event stands at a position.
     pub(crate) async fn has(&self, context: Context, position: Position, event: Uuid) -> Result<bool, Unfit> {
-        Ok(answered(self.reader(context)?.event_at(position)).await? == Some(event))
+        Ok(self.reader(context)?.event_at(position).await? == Some(event))
     }
-}
-
-async fn answered<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, Unfit> {
-    let silent = || StoreError::Unavailable(format!("no answer within {} s", ANSWER_WAIT_MAX.as_secs()));
-    Ok(timeout(ANSWER_WAIT_MAX, asked).await.unwrap_or_else(|_| Err(silent()))?)
 }
 
 /// Why a copy ended before its range did.
