@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use envelope::History;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, OptionFuture};
+use platform::faults;
 use platform::postgres::{answered, lend};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::{mpsc, watch};
@@ -188,6 +189,11 @@ impl Appender {
         metrics::histogram!("event_store_batch_events").record(rows.events.len() as f64);
         let wait_max = self.config.answer_wait_max();
         let write = async move {
+            faults::pass("append.begins");
+            if faults::planted("ack-before-commit") {
+                // What was written before is committed only now, and this with what comes next.
+                let _ = sqlx::Executor::execute(&mut connection, "commit; begin").await;
+            }
             let result = answered(wait_max, sql::append(&mut connection, lock_key, &base, &rows)).await;
             drop(rows);
             // What Postgres refused is over, and the connection is in order.
@@ -219,6 +225,7 @@ impl Appender {
         let now = self.clock.now();
         match result {
             Ok(Some(mut found)) => {
+                faults::pass("append.committed");
                 self.serves();
                 let rows = self.batcher.written(&mut found, now);
                 self.publish(rows);
@@ -227,6 +234,7 @@ impl Appender {
                 metrics::counter!("event_store_batches_behind_total").increment(1);
                 self.settle().await;
             }
+            Err(_) if faults::planted("ack-on-error") => drop(self.batcher.written(&mut Found::new(), now)),
             Err(error) => {
                 tracing::warn!(context = self.config.context, %error, "A batch failed; settling it under the lock");
                 // Whatever the connection's transaction still does, the lock is free only when it is over.
@@ -309,6 +317,9 @@ impl Appender {
 
     async fn follow(&mut self) -> bool {
         let Some(connection) = &mut self.connection else { return false };
+        if faults::planted("ack-before-commit") {
+            let _ = sqlx::Executor::execute(&mut *connection, "commit").await;
+        }
         let tail = sql::events_after(connection, self.batcher.known(), slow::TAIL_PAGE_EVENTS.into());
         match answered(self.config.answer_wait_max(), tail).await {
             Ok(events) if events.is_empty() => {

@@ -10,6 +10,7 @@ pub mod cursor;
 pub mod data_dir;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod faults;
 pub mod http;
 pub mod kafka;
 pub mod metrics;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use envelope::{History, Position};
 use event_schemas::Context;
 use event_store::Head;
+use platform::faults;
 use uuid::Uuid;
 
 /// In place of a partition: the whole store, read by position.
@@ -45,7 +46,7 @@ impl Checkpoint {
             Ordering::Equal => self.event_id.is_none() || self.event_id == head.event_id,
             Ordering::Greater => false,
         };
-        self.history == head.history && is_there
+        (self.history == head.history && is_there) || faults::planted("lost-events-ignored")
     }
 }
 
@@ -173,9 +174,9 @@ impl Cursor {
 fn judge(held: &Checkpoint, record: &Stamp) -> Verdict {
     if record.history != held.history {
         Verdict::OtherHistory
-    } else if record.position <= held.position {
+    } else if record.position <= held.position && !faults::planted("no-position-filter") {
         Verdict::Drop
-    } else if record.previous <= held.position {
+    } else if record.previous <= held.position || faults::planted("gap-blind") {
         Verdict::Apply
     } else {
         Verdict::Gap

@@ -91,7 +91,8 @@ pub(crate) async fn advance_all<'m>(
         moves.iter().for_each(|(place, (from, to))| rows.push(projection, generation, *place, from, to));
     }
     let wanted = rows.positions.len();
-    let row = sqlx::query(
+    let compared = if platform::faults::planted("checkpoint-not-compared") { "" } else { "and c.position = n.held" };
+    let sql = format!(
         "with n as materialized (
              select n.*, case when $10::text is not null then set_config('lock_timeout', $10, true) end
                from unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::bigint[],
@@ -104,24 +105,25 @@ pub(crate) async fn advance_all<'m>(
                from n
               where c.projection = n.projection and c.generation = n.generation
                 and c.context = n.context and c.partition = n.partition
-                and c.history = n.history and c.position = n.held
+                and c.history = n.history {compared}
           returning 1)
          select (select count(*) from moved) as moved,
                 exists (select from read.parked p
-                         where (p.projection, p.generation) in (select n.projection, n.generation from n)) as parked",
-    )
-    .bind(rows.projections)
-    .bind(rows.generations)
-    .bind(rows.contexts)
-    .bind(rows.partitions)
-    .bind(rows.histories)
-    .bind(rows.held)
-    .bind(rows.positions)
-    .bind(rows.event_ids)
-    .bind(rows.topic_offsets)
-    .bind(lock_wait_max.map(|wait| format!("{}ms", wait.as_millis())))
-    .fetch_one(db)
-    .await?;
+                         where (p.projection, p.generation) in (select n.projection, n.generation from n)) as parked"
+    );
+    let row = sqlx::query(&sql)
+        .bind(rows.projections)
+        .bind(rows.generations)
+        .bind(rows.contexts)
+        .bind(rows.partitions)
+        .bind(rows.histories)
+        .bind(rows.held)
+        .bind(rows.positions)
+        .bind(rows.event_ids)
+        .bind(rows.topic_offsets)
+        .bind(lock_wait_max.map(|wait| format!("{}ms", wait.as_millis())))
+        .fetch_one(db)
+        .await?;
     let moved: i64 = row.try_get("moved")?;
     if usize::try_from(moved) == Ok(wanted) {
         Ok(Moved::All { parked: row.try_get("parked")? })

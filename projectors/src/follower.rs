@@ -180,8 +180,8 @@ struct Begun {
 
 async fn begin(db: &mut PgConnection, model: &ReadModel, places: &BTreeMap<Place, History>) -> Result<Begun, Ended> {
     let live = generation::live(&mut *db, model.name).await?.ok_or(Ended::NotMigrated)?;
-    if live.version != model.version {
-        return Err(Ended::OtherVersion { name: model.name, made: live.version, ours: model.version });
+    if live.version != model.version() {
+        return Err(Ended::OtherVersion { name: model.name, made: live.version, ours: model.version() });
     }
     let cursor = checkpoint_rows::load(&mut *db, model.name, live.generation, places).await?;
     let skips = parked_rows::skips(db, model.name).await?;

@@ -62,7 +62,7 @@ async fn insert(db: &mut PgConnection, model: &ReadModel, state: &str) -> sqlx::
          returning generation",
     )
     .bind(model.name)
-    .bind(model.version)
+    .bind(model.version())
     .bind(state)
     .fetch_one(db)
     .await

@@ -181,7 +181,7 @@ impl Rebuild {
 
     /// Whether the live rows were made by the code of this program, so that it may go on writing them.
     fn same_code(&self) -> bool {
-        self.live.version == self.model.version
+        self.live.version == self.model.version()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use envelope::Recorded;
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
+use platform::faults;
 use platform::postgres::{answered, lend};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use uuid::Uuid;
@@ -119,21 +120,34 @@ async fn attempt_on(
     let mut tx = connection.begin().await?;
     let mut parks = false;
     for generation in target.generations {
+        let rows_first = faults::planted("rows-before-checkpoint");
+        if rows_first {
+            apply_all(&mut tx, target, *generation, events, &HashSet::new()).await?;
+            sqlx::Executor::execute(&mut *tx, "commit; begin").await?;
+            faults::pass("projection.advanced");
+        }
         let parked = match checkpoint_rows::advance(&mut tx, target.model.name, *generation, moves).await? {
             Moved::Lost => return Ok(Stepped::Lost),
             Moved::All { parked } => parked,
         };
+        faults::pass("projection.advanced");
+        if faults::planted("checkpoint-before-rows") {
+            sqlx::Executor::execute(&mut *tx, "commit; begin").await?;
+        }
         parks |= parked;
         let blocked = match parked {
             true => parked_rows::lock(&mut tx, target.model.name, *generation, events).await?,
             false => HashSet::new(),
         };
         match manner {
+            _ if rows_first => {}
             Manner::Together => apply_all(&mut tx, target, *generation, events, &blocked).await?,
             Manner::OneByOne => parks |= one_by_one(&mut tx, target, *generation, events, blocked).await?,
         }
     }
+    faults::pass("projection.applied");
     tx.commit().await?;
+    faults::pass("projection.committed");
     Ok(Stepped::Done { parked: parks })
 }
 
@@ -172,6 +186,7 @@ async fn one_by_one(
             continue;
         }
         match apply_one(db, target, generation, event).await {
+            Err(Failed::Event(_)) if faults::planted("poison-dropped") => {}
             Err(Failed::Event(reason)) => {
                 tracing::error!(
                     projection = target.model.name,
@@ -181,7 +196,10 @@ async fn one_by_one(
                     "Parked an event that cannot be applied; see `handsel parked list`"
                 );
                 parked_rows::park(db, target.model.name, generation, event, &reason).await?;
-                blocked.insert(aggregate);
+                faults::pass("projection.parked");
+                if !faults::planted("parked-does-not-block") {
+                    blocked.insert(aggregate);
+                }
             }
             outcome => outcome?,
         }

@@ -90,7 +90,8 @@ impl Stores {
             let index = usize::try_from(position.get() - begin.get() - 1).ok();
             index.and_then(|index| events.get(index)).is_some_and(|at| at.position != *position || at.event_id != *id)
         };
-        if known.iter().any(other) || (is_known && events.is_empty()) {
+        let ignored = platform::faults::planted("lost-events-ignored");
+        if (known.iter().any(other) && !ignored) || (is_known && events.is_empty()) {
             return Err(Unfit::Changed(context));
         }
         if is_known {
@@ -144,6 +145,7 @@ impl Stores {
             Some(expected) => self.has(place.context, held.position, expected).await?,
             None => true,
         };
+        let same = same || platform::faults::planted("lost-events-ignored");
         if same && self.head(place.context).await?.history == held.history {
             Ok(())
         } else {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use envelope::Recorded;
 use event_store::RawPayload;
 use event_store::keys::KeyRing;
+use platform::faults;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
@@ -83,6 +84,7 @@ async fn run(pool: PgPool, mut handed: mpsc::Receiver<Handed>) {
         // In one order in every process, so that two never wait for each other's rows in a circle.
         all.sort_by_key(|handed| handed.step.model.name);
         if all.len() > 1
+            && !faults::planted("rows-before-checkpoint")
             && let Some(stepped) = together(&pool, &mut held, &all).await
         {
             for Handed { written, .. } in all {
@@ -147,6 +149,10 @@ async fn commit(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Result<Option
     let Moved::All { parked } = checkpoint_rows::advance_all(&mut tx, moves, Some(LOCK_WAIT_MAX)).await? else {
         return Ok(None);
     };
+    faults::pass("projection.advanced");
+    if faults::planted("checkpoint-before-rows") {
+        sqlx::Executor::execute(&mut *tx, "commit; begin").await?;
+    }
     for Handed { step, .. } in all {
         let blocked = match parked {
             true => parked_rows::lock(&mut tx, step.model.name, step.generation, &step.events).await?,
@@ -154,6 +160,8 @@ async fn commit(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Result<Option
         };
         apply_all(&mut tx, step.target(&[], &skips), step.generation, &step.events, &blocked).await?;
     }
+    faults::pass("projection.applied");
     tx.commit().await?;
+    faults::pass("projection.committed");
     Ok(Some(Stepped::Done { parked }))
 }

@@ -93,7 +93,7 @@ pub(crate) type Found = HashMap<(String, String), Result<Stored, StoreError>>;
 impl Decided {
     /// The row that keeps this answer, if it has a key and is kept.
     pub(crate) fn ledger_row(&self) -> Option<LedgerRow> {
-        let key = self.submission.key.as_ref()?;
+        let key = self.submission.key.as_ref().filter(|_| !platform::faults::planted("key-forgotten"))?;
         let (done, first) = match &self.outcome {
             Outcome::Accepted(done) => (done, true),
             Outcome::Nothing(done) => (done, false),

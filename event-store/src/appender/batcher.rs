@@ -305,5 +305,6 @@ impl Batcher {
 pub(super) fn stored_answer(submission: &Submission, stored: Result<Stored, StoreError>) -> Answer {
     let Stored { fingerprint, done } = stored.map_err(Rejection::Broken)?;
     let same = submission.key.as_ref().is_some_and(|key| key.fingerprint == fingerprint);
+    let same = same || platform::faults::planted("key-not-compared");
     if same { Ok(Done { replayed: true, ..done }) } else { Err(Rejection::KeyReused) }
 }

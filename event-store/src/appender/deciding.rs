@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use envelope::Timestamp;
+use platform::faults;
 
 use super::batch::{Decided, Outcome, SnapshotRow};
 use super::batcher::Batcher;
@@ -88,7 +89,10 @@ impl Batcher {
                 None => (&entry.state, 0),
             };
             let actual = entry.sequence + i64::try_from(queued).unwrap_or(i64::MAX);
-            if let Some(expected) = step.expected_version().filter(|expected| *expected != actual) {
+            if let Some(expected) = step
+                .expected_version()
+                .filter(|expected| *expected != actual && !faults::planted("version-not-compared"))
+            {
                 return Err(Rejection::Conflict { expected, actual });
             }
             let Some((state, mut events)) = run(step.as_ref(), state.as_ref())? else { continue };
@@ -125,7 +129,13 @@ impl Batcher {
                     recorded_at: now.max(self.tip.recorded_at),
                     chain: [0; 32],
                 };
+                if faults::planted("clock-goes-back") {
+                    row.recorded_at = now;
+                }
                 row.chain = chain::after(&self.tip.chain, &row.link());
+                if faults::planted("chain-not-linked") {
+                    row.chain = chain::after(&[0; 32], &row.link());
+                }
                 self.tip = super::batch::Tip::of(&row);
                 entry.sequence = row.sequence;
                 entry.last_position = row.position;
@@ -192,7 +202,7 @@ fn snapshot(
     Some(SnapshotRow {
         aggregate_type: id.aggregate_type,
         aggregate_id: id.aggregate_id.to_string(),
-        sequence,
+        sequence: sequence - i64::from(faults::planted("snapshot-off-by-one")),
         event_id: tip.event_id,
         shape: policy.shape.clone(),
         state: state.to_snapshot()?,

@@ -82,6 +82,7 @@ async fn keep_snapshots(pool: PgPool, answer_wait_max: Duration, mut waiting: mp
             let mut connection = lend(&pool).await?;
             answered(answer_wait_max, sql::save_snapshots(&mut connection, &rows)).await?;
             connection.give_back();
+            platform::faults::pass("snapshot.kept");
             Ok::<_, StoreError>(())
         };
         if let Err(error) = kept.await {

@@ -7,6 +7,7 @@
 
 use std::time::Instant;
 
+use platform::faults;
 use platform::postgres::answered;
 use sqlx::{Executor as _, PgConnection};
 
@@ -97,6 +98,7 @@ async fn execute(connection: &mut PgConnection, statement: Statement, lock_key: 
         Statement::Load(streams) => Learned::Loaded(loading::load_all(connection, &streams).await?),
         Statement::Lock => {
             sql::lock(connection, lock_key).await?;
+            faults::pass("settle.locked");
             Learned::Locked
         }
         Statement::ReadEnds(ends) => {
@@ -109,6 +111,7 @@ async fn execute(connection: &mut PgConnection, statement: Statement, lock_key: 
         Statement::ReadAnswers(keys) => Learned::Answers(sql::answers(connection, &keys).await?),
         Statement::Append { base, rows } => {
             let appended = sql::append(connection, lock_key, &base, &rows).await?;
+            faults::pass("settle.appended");
             Learned::Appended(appended.ok_or_else(|| StoreError::Damaged {
                 position: base.position,
                 reason: "the newest event changed although the lock was held".to_owned(),
@@ -116,6 +119,7 @@ async fn execute(connection: &mut PgConnection, statement: Statement, lock_key: 
         }
         Statement::Commit => {
             connection.execute("commit").await?;
+            faults::pass("settle.committed");
             Learned::Committed
         }
     })

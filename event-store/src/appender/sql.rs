@@ -270,6 +270,10 @@ pub(crate) async fn sweep(connection: &mut PgConnection, hours: i32, rows_max: i
 
 /// A role or database may be set not to wait for the disk; facts are answered only when they are there.
 pub(crate) async fn make_durable(connection: &mut PgConnection) -> Result<(), StoreError> {
+    if platform::faults::planted("asynchronous-commit") {
+        connection.execute("set synchronous_commit = off").await?;
+        return Ok(());
+    }
     let make = "select set_config('synchronous_commit', 'on', false)
                  where current_setting('synchronous_commit') = 'off'";
     connection.execute(make).await?;

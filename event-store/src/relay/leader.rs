@@ -64,7 +64,9 @@ impl Candidate {
             if !lock.fetch_one(&mut self.db).await? {
                 return Ok::<_, StoreError>(None);
             }
-            row::begin_term(&mut self.db, self.partitions).await.map(Some)
+            let begun = row::begin_term(&mut self.db, self.partitions).await;
+            platform::faults::pass("relay.term-begun");
+            begun.map(Some)
         };
         match answered(ANSWER_TIMEOUT, stood).await? {
             Some(row) => Ok(Ok(Leader { db: self.db, row })),

@@ -60,7 +60,7 @@ impl Producer {
             .set("enable.idempotence", "true")
             .set("enable.gapless.guarantee", "true")
             // Never give up on a record: with a time-out it would be dropped and the next ones sent.
-            .set("message.timeout.ms", "0")
+            .set("message.timeout.ms", if platform::faults::planted("error-is-acknowledged") { "1000" } else { "0" })
             .set("linger.ms", "0")
             .set("compression.type", "lz4")
             .set("queue.buffering.max.messages", (2 * IN_FLIGHT_RECORDS_MAX).to_string())

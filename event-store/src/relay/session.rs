@@ -1,6 +1,7 @@
 //! One producer's life: look at the log, decide where to start, publish, and end at the first error.
 
 use envelope::Position;
+use platform::faults;
 use platform::kafka::topics::{self, Topic, TopicsError};
 use platform::telemetry::messaging::Sending;
 use rdkafka::error::KafkaError;
@@ -96,6 +97,7 @@ impl Session<'_> {
         leader.row.checkpoint = checkpoint(leader.row.checkpoint, &leader.row.kept, &starts);
         leader.row.kept = starts.iter().map(|start| start.lane.kept).collect();
         leader.save().await?;
+        faults::pass("relay.start-saved");
         let refills: Vec<_> = (0..)
             .zip(starts.iter().zip(&seen))
             .filter(|(_, (start, _))| start.refill)

@@ -69,6 +69,9 @@ pub(crate) fn start(kept: &Kept, seen: &Seen) -> Start {
         let first_offset = Some(if refill { seen.end } else { seen.low });
         Start { lane: Lane { kept: Kept { first_offset, ..kept }, last_offset: seen.end - 1 }, refill }
     };
+    if platform::faults::planted("log-trusted") {
+        return at(*kept, false);
+    }
     let Place::Ours(first) = seen.first else {
         // Empty: nothing to empty. Foreign: nobody else writes here, so what stands there is no copy of the store.
         return at(from_the_beginning, seen.first == Place::Foreign);

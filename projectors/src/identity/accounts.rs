@@ -47,7 +47,10 @@ impl Projection for Accounts {
         let mut changes: BTreeMap<Uuid, Change<'_>> = BTreeMap::new();
         for event in batch {
             let Event::Identity(happened) = &event.data else { continue };
-            let (version, changed_at) = (event.sequence, event.recorded_at.utc());
+            let (version, mut changed_at) = (event.sequence, event.recorded_at.utc());
+            if platform::faults::planted("projection-not-deterministic") {
+                changed_at = platform::clock::now().utc();
+            }
             match happened {
                 AccountEvent::AccountRegistered { account, name, email, reference } => {
                     let registered = Registered { email, reference: reference.as_deref(), at: changed_at };

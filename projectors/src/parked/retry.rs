@@ -31,8 +31,8 @@ pub(super) async fn all(
 ) -> Result<Freed, ParkedFailed> {
     let mut connection = views.acquire().await?;
     let Some(live) = generation::live(&mut connection, model.name).await? else { return Ok(Freed::default()) };
-    if live.version != model.version {
-        return Err(ParkedFailed::OtherVersion { name: model.name, made: live.version, ours: model.version });
+    if live.version != model.version() {
+        return Err(ParkedFailed::OtherVersion { name: model.name, made: live.version, ours: model.version() });
     }
     let skips = parked_rows::skips(&mut connection, model.name).await?;
     let aggregates: Vec<Aggregate> = sqlx::query_as(
@@ -104,6 +104,7 @@ impl Retry<'_> {
             }
             freed += 1;
         }
+        platform::faults::pass("parked.freed");
         tx.commit().await?;
         Ok((u64::try_from(positions.len()).unwrap_or(u64::MAX), freed))
     }

@@ -1,0 +1,95 @@
+//! Places at which a fault rig may stop the program, and mistakes that it may plant in it.
+//!
+//! Only a build with the feature `faults` has them: in every other build both functions are constant and cost nothing.
+//! A rig that finds no planted mistake would be worth nothing, so each kind of mistake that its checks are there for
+//! can be planted by name, and must be found.
+//!
+//! `HANDSEL_FAULTS` says what happens, parts separated by `;`:
+//! `relay.saved=kill@3` ends the process as `kill -9` would when it passes that place for the third time,
+//! `relay.saved=stop@3` freezes it there, and `defect=gap-blind` plants a mistake.
+
+#[cfg(feature = "faults")]
+pub use on::{pass, planted};
+
+/// The process passes a place where the order of two writes matters. It may end here.
+#[cfg(not(feature = "faults"))]
+pub const fn pass(_place: &'static str) {}
+
+/// Whether a mistake is to be made here on purpose.
+#[cfg(not(feature = "faults"))]
+#[must_use]
+pub const fn planted(_defect: &'static str) -> bool {
+    false
+}
+
+#[cfg(feature = "faults")]
+mod on {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::{LazyLock, Mutex};
+
+    use nix::sys::signal::{Signal, raise};
+
+    static TOLD: LazyLock<Told> = LazyLock::new(|| Told::read(&std::env::var("HANDSEL_FAULTS").unwrap_or_default()));
+
+    /// What `HANDSEL_FAULTS` says.
+    #[derive(Default)]
+    struct Told {
+        defect: Option<String>,
+        /// It is said once, so that a run can prove that its mistake was made.
+        said: AtomicBool,
+        trap: Option<(String, Signal, u64)>,
+        passed: AtomicU64,
+        /// Where the names of the places that were passed are noted, each once.
+        seen: Option<String>,
+        noted: Mutex<BTreeMap<&'static str, ()>>,
+    }
+
+    impl Told {
+        fn read(text: &str) -> Self {
+            let mut told = Self::default();
+            for (name, what) in text.split(';').filter_map(|part| part.split_once('=')) {
+                match (name, what.split_once('@')) {
+                    ("defect", _) => told.defect = Some(what.to_owned()),
+                    ("seen", _) => told.seen = Some(what.to_owned()),
+                    (place, Some((action, count))) => {
+                        let signal = if action == "stop" { Signal::SIGSTOP } else { Signal::SIGKILL };
+                        told.trap = Some((place.to_owned(), signal, count.parse().unwrap_or(1)));
+                    }
+                    _ => {}
+                }
+            }
+            told
+        }
+
+        fn note(&self, place: &'static str) {
+            let Some(file) = &self.seen else { return };
+            let Ok(mut noted) = self.noted.lock() else { return };
+            if noted.insert(place, ()).is_none() {
+                let before = std::fs::read_to_string(file).unwrap_or_default();
+                // Who reads it looks for names: a lost one shows as a place that was never passed.
+                let _ = std::fs::write(file, format!("{before}{place}\n"));
+            }
+        }
+    }
+
+    /// The process passes a place where the order of two writes matters. It may end here.
+    pub fn pass(place: &'static str) {
+        TOLD.note(place);
+        let Some((trap, signal, count)) = &TOLD.trap else { return };
+        if trap == place && TOLD.passed.fetch_add(1, Ordering::Relaxed) + 1 == *count {
+            // Neither can fail: both signals exist and are sent to the process itself.
+            let _ = raise(*signal);
+        }
+    }
+
+    /// Whether a mistake is to be made here on purpose.
+    #[must_use]
+    pub fn planted(defect: &'static str) -> bool {
+        let is_it = TOLD.defect.as_deref() == Some(defect);
+        if is_it && !TOLD.said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(defect, "A planted mistake is made");
+        }
+        is_it
+    }
+}
