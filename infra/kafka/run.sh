@@ -4,6 +4,7 @@
 #
 #   infra/kafka/run.sh [--port 9092] [--dir DIR] [--background]
 #   infra/kafka/run.sh --stop [--dir DIR]
+#   infra/kafka/run.sh --fetch
 #
 # Environment: KAFKA_PORT, KAFKA_DIR, KAFKA_HEAP (512m), KAFKA_VERSION (a Maven range), KAFKA_CACHE, JAVA_HOME.
 # Topics are never created by themselves: the program declares them. Data stays in DIR; delete DIR to start over.
@@ -16,11 +17,12 @@ version=${KAFKA_VERSION:-[4.1.0,4.2.0-alpha)}
 cache=${KAFKA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/handsel/kafka}
 background=false
 stop=false
+fetch=false
 ready_seconds_max=60
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "kafka: $*"; exit 1; }
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -29,12 +31,13 @@ while [ $# -gt 0 ]; do
         --dir) dir=$2; shift 2 ;;
         --background) background=true; shift ;;
         --stop) stop=true; shift ;;
+        --fetch) fetch=true; shift ;;
         --help | -h) usage; exit 0 ;;
         *) die "unknown argument $1; try --help" ;;
     esac
 done
-mkdir -p "$dir"
-dir=$(cd "$dir" && pwd)
+$fetch || mkdir -p "$dir"
+$fetch || dir=$(cd "$dir" && pwd)
 pid_file=$dir/kafka.pid
 
 # The pid alone may have gone to another program since: ours is a Java that runs from this directory.
@@ -55,8 +58,8 @@ java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 command -v "$java" >/dev/null || die "no java found: install Java 17 or later, or set JAVA_HOME"
 major=$("$java" -version 2>&1 | sed -n '1s/.*version "\([0-9]*\).*/\1/p')
 [ "${major:-0}" -ge 17 ] || die "Java 17 or later is needed, $java is version ${major:-unknown}"
-! running || die "already running in $dir as process $(cat "$pid_file"); stop it with --stop"
-! answers || die "port $port is in use; choose another with --port"
+$fetch || ! running || die "already running in $dir as process $(cat "$pid_file"); stop it with --stop"
+$fetch || ! answers || die "port $port is in use; choose another with --port"
 
 # Resolving is done once for each wanted version; afterwards no network is needed.
 libs=$cache/libs-$(printf '%s' "$version" | cksum | cut -d' ' -f1)
@@ -78,6 +81,7 @@ POM
         die "Maven could not fetch Kafka: is there a network, or a mirror in the Maven settings?"
     touch "$libs/.complete"
 fi
+! $fetch || exit 0
 
 cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller

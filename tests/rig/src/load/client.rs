@@ -1,0 +1,285 @@
+//! One client: it asks until it is answered, and holds every answer against what it knows.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::stats::count;
+use super::{Journal, Line, Rate, Stats, Target};
+use crate::dice::Dice;
+
+const CUSTOMERS: u64 = 500;
+/// Of a hundred requests, so many are made again at once.
+const REPEATED_PERCENT: u64 = 15;
+/// Of a hundred keys, so many are used again for something else.
+const MISUSED_PERCENT: u64 = 3;
+/// Of a hundred commands, so many are followed by a reader who wants to see them.
+const READ_PERCENT: u64 = 25;
+const REGISTERED: &str = "AccountRegistered";
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// An account that this client alone renames, so that it knows the version.
+#[derive(Clone, Debug)]
+struct Owned {
+    account: String,
+    version: i64,
+}
+
+/// See the module.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    target: Target,
+    rate: Rate,
+    dice: Dice,
+    number: u32,
+    owned: Vec<Owned>,
+}
+
+/// What is asked for.
+struct Asked {
+    context: &'static str,
+    method: Method,
+    path: String,
+    body: Value,
+    key: String,
+    if_match: Option<i64>,
+    event: &'static str,
+    aggregate: String,
+}
+
+impl Client {
+    pub(crate) fn new(http: reqwest::Client, target: Target, rate: Rate, dice: Dice, number: u32) -> Self {
+        Self { http, target, rate, dice, number, owned: Vec::new() }
+    }
+
+    /// Asks until it is told to stop; what was begun is brought to an end.
+    pub(crate) async fn run(mut self, stats: Arc<Stats>, journal: Arc<Journal>, stop: CancellationToken) {
+        let every = self.rate.per_second.map(|rate| Duration::from_secs(1) * self.rate.clients / rate.max(1));
+        let mut due = Instant::now();
+        while !stop.is_cancelled() {
+            let asked = self.choose();
+            self.settle(asked, &stats, &journal).await;
+            if let Some(every) = every {
+                due += every;
+                let now = Instant::now();
+                // What was missed while nobody answered is not made up for.
+                due = due.max(now - every);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(due.saturating_duration_since(now)) => {}
+                }
+            }
+        }
+    }
+
+    fn choose(&mut self) -> Asked {
+        let key = self.dice.uuid().to_string();
+        match self.dice.below(10) {
+            0 => self.register(key),
+            1..=3 if !self.owned.is_empty() => self.rename(key),
+            _ => self.order(key),
+        }
+    }
+
+    fn register(&mut self, key: String) -> Asked {
+        let name = format!("Person {} of {}", self.dice.below(1_000_000), self.number);
+        let account = self.dice.uuid().to_string();
+        let body =
+            json!({"account": account, "name": name, "email": format!("p{}@example.org", self.dice.below(1_000_000))});
+        let path = "/v1/accounts".to_owned();
+        let (event, aggregate) = (REGISTERED, account);
+        Asked { context: "identity", method: Method::POST, path, body, key, if_match: None, event, aggregate }
+    }
+
+    fn rename(&mut self, key: String) -> Asked {
+        let of = self.dice.zipf(self.owned.len() as u64);
+        let Owned { account, version } = self.owned[usize::try_from(of).unwrap_or_default()].clone();
+        Asked {
+            context: "identity",
+            method: Method::PATCH,
+            path: format!("/v1/accounts/{account}"),
+            body: json!({"name": format!("Renamed {}", self.dice.below(1_000_000))}),
+            key,
+            if_match: Some(version),
+            event: "AccountRenamed",
+            aggregate: account,
+        }
+    }
+
+    fn order(&mut self, key: String) -> Asked {
+        let customer = Uuid::from_u128(u128::from(self.dice.zipf(CUSTOMERS)) + 1);
+        let order = self.dice.uuid().to_string();
+        let body = json!({
+            "order": order,
+            "customer": customer,
+            "ordered_on": format!("1997-{:02}-{:02}", 1 + self.dice.below(12), 1 + self.dice.below(28)),
+            "units": 1 + self.dice.below(9),
+            "total": {"amount_minor": self.dice.below(20_000), "currency": *self.dice.pick(&["USD", "EUR"])},
+        });
+        let (path, event) = ("/v1/orders/import".to_owned(), "OrderImported");
+        Asked { context: "orders", method: Method::POST, path, body, key, if_match: None, event, aggregate: order }
+    }
+
+    /// Asks until it is settled, then does what suspicious clients do.
+    async fn settle(&mut self, asked: Asked, stats: &Stats, journal: &Journal) {
+        let Some(answer) = self.until_settled(&asked, stats).await else {
+            count(&stats.unknown);
+            // It may have been done or not, and may be done twice over never.
+            self.owned.retain(|owned| asked.aggregate != owned.account);
+            return journal.note(&line(&asked, 0, 0, None, 0));
+        };
+        if !answer.is_success() {
+            let Asked { method, path, .. } = &asked;
+            return stats.wrong(format!("{method} {path} was answered {}: {:?}", answer.status, answer.body));
+        }
+        stats.answered();
+        self.learn(&asked, &answer);
+        let mut replays = 0;
+        if self.dice.percent(REPEATED_PERCENT) {
+            replays = self.ask_again(&asked, &answer, stats).await;
+        }
+        journal.note(&line(&asked, answer.version.unwrap_or_default(), answer.status, answer.body.clone(), replays));
+        if self.dice.percent(MISUSED_PERCENT) {
+            self.misuse(&asked, stats).await;
+        }
+        if self.dice.percent(READ_PERCENT) {
+            self.look(&asked, &answer, stats).await;
+        }
+    }
+
+    /// What follows from an answer for what is asked next.
+    fn learn(&mut self, asked: &Asked, answer: &Answer) {
+        let version = answer.version.unwrap_or_default();
+        if asked.event == REGISTERED {
+            self.owned.push(Owned { account: asked.aggregate.clone(), version });
+        } else if let Some(owned) = self.owned.iter_mut().find(|owned| owned.account == asked.aggregate) {
+            owned.version = version;
+        }
+    }
+
+    async fn until_settled(&mut self, asked: &Asked, stats: &Stats) -> Option<Answer> {
+        let begun = Instant::now();
+        let mut pause = PAUSE_MIN;
+        let mut at = usize::try_from(self.number).unwrap_or_default();
+        while begun.elapsed() < self.rate.patience {
+            let to = &self.target.commands[at % self.target.commands.len()];
+            let answer = self.ask(to, asked).await;
+            if let Some(answer) = answer.filter(|answer| {
+                if answer.status == 503 {
+                    count(&stats.unavailable);
+                }
+                !answer.is_open()
+            }) {
+                return Some(answer);
+            }
+            count(&stats.retried);
+            at += 1;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        None
+    }
+
+    async fn ask(&self, to: &str, asked: &Asked) -> Option<Answer> {
+        let content = if asked.method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        let mut request = self
+            .http
+            .request(asked.method.clone(), format!("{to}{}", asked.path))
+            .header("content-type", content)
+            .header("idempotency-key", format!("\"{}\"", asked.key))
+            .body(asked.body.to_string());
+        if let Some(version) = asked.if_match {
+            request = request.header("if-match", format!("\"{version}\""));
+        }
+        Answer::read(request.send().await.ok()?).await
+    }
+
+    /// The same again must be answered the same, by whoever is asked.
+    async fn ask_again(&mut self, asked: &Asked, before: &Answer, stats: &Stats) -> u32 {
+        count(&stats.repeated);
+        let Some(again) = self.until_settled(asked, stats).await else { return 0 };
+        let same = (again.status, &again.body, again.version) == (before.status, &before.body, before.version);
+        if !same {
+            let Asked { method, path, key, .. } = asked;
+            stats.wrong(format!(
+                "I7: {method} {path} with key {key} was answered {} {:?} version {:?}, and again {} {:?} version {:?}",
+                before.status, before.body, before.version, again.status, again.body, again.version
+            ));
+        }
+        1
+    }
+
+    /// The key of one request must not answer another.
+    async fn misuse(&mut self, asked: &Asked, stats: &Stats) {
+        let mut body = asked.body.clone();
+        if asked.context == "orders" {
+            body["units"] = json!(1_000);
+        } else {
+            body["name"] = json!("Somebody Else");
+        }
+        let other = Asked {
+            context: asked.context,
+            method: asked.method.clone(),
+            path: asked.path.clone(),
+            body,
+            key: asked.key.clone(),
+            if_match: asked.if_match,
+            event: asked.event,
+            aggregate: asked.aggregate.clone(),
+        };
+        if let Some(answer) = self.until_settled(&other, stats).await
+            && answer.status != 422
+        {
+            let Asked { method, path, key, .. } = asked;
+            stats.wrong(format!("I7: {method} {path}: key {key} was taken for another request: {}", answer.status));
+        }
+    }
+
+    /// Who shows a token must see what it tells of.
+    async fn look(&mut self, asked: &Asked, answer: &Answer, stats: &Stats) {
+        let Some(token) = &answer.token else {
+            return stats.wrong(format!("{} was answered without a Consistency-Token", asked.path));
+        };
+        let aggregate = &asked.aggregate;
+        let path = if asked.context == "orders" { "orders" } else { "accounts" };
+        let url = format!("{}/v1/{path}/{aggregate}", self.target.queries);
+        let sent = self.http.get(url).header("consistency-token", token).send().await;
+        let Ok(sent) = sent else { return };
+        let Some(seen) = Answer::read(sent).await else { return };
+        match seen.status {
+            200 => {
+                count(&stats.read);
+                let (shown, told) = (seen.version.unwrap_or_default(), answer.version.unwrap_or_default());
+                if shown < told {
+                    stats.wrong(format!("I13: {path} {aggregate} was shown at version {shown}, the token said {told}"));
+                }
+            }
+            503 => {
+                stats.late.fetch_add(1, Ordering::Relaxed);
+            }
+            404 => stats.wrong(format!("I13: {path} {aggregate} was not there for the one who made it")),
+            status if status < 500 => stats.wrong(format!("reading {path} {aggregate} was answered {status}")),
+            _ => {}
+        }
+    }
+}
+
+fn line(asked: &Asked, version: i64, status: u16, answer: Option<Value>, replays: u32) -> Line {
+    Line {
+        context: asked.context.to_owned(),
+        aggregate: asked.aggregate.clone(),
+        version,
+        key: Some(asked.key.clone()),
+        status,
+        answer,
+        events: vec![asked.event.to_owned()],
+        replays,
+    }
+}

@@ -1,0 +1,101 @@
+//! A database is restored to an earlier point, and what came after is gone.
+
+use std::time::Duration;
+
+use event_schemas::Context;
+
+use crate::scenario::{Scenario, Setting};
+use crate::world::World;
+
+pub(crate) const RESTORED: Scenario = Scenario {
+    name: "database-restored",
+    about: "The stores are restored to an earlier point behind the back of topics and views, and go on from there.",
+    lands: &["lost events", "refused by relays", "refused by projections"],
+    setting: Setting::USUAL,
+    run: |world| Box::pin(restored(world)),
+};
+
+/// How long the others may take to notice.
+const NOTICED_MAX: u64 = 15_000;
+
+async fn restored(world: &mut World<'_>) -> anyhow::Result<()> {
+    world.go_on(1_500).await;
+    pause(world).await?;
+    let copy = format!("{}_copy", world.database);
+    let database = world.database.clone();
+    world.servers.postgres.execute("postgres", &format!("create database {copy} template {database}")).await?;
+    go_on(world).await?;
+    world.work()?;
+    world.go_on(1_500).await;
+    pause(world).await?;
+    if world.plan.null {
+        world.servers.postgres.execute("postgres", &format!("drop database {copy}")).await?;
+        go_on(world).await?;
+        return world.work();
+    }
+    let events = "select (select count(*) from es_orders.events) + (select count(*) from es_identity.events)";
+    let before = world.number(events).await?;
+    world.servers.postgres.execute("postgres", &format!("drop database {database}")).await?;
+    world.servers.postgres.execute("postgres", &format!("alter database {copy} rename to {database}")).await?;
+    let lost = before - world.number(events).await?;
+    world.landed_times("lost events", lost.unsigned_abs());
+    // What was acknowledged is gone, as everybody knows: from here on it counts again.
+    std::fs::rename(world.journal(), world.journal().with_extension("lost"))?;
+    for index in 0..world.roles.len() {
+        let program = world.servers.program.clone();
+        world.roles[index].spawn(&program)?;
+    }
+    let http = world.http.clone();
+    world.role("command-api").ready(&http, Duration::from_secs(10)).await?;
+    world.work()?;
+    noticed(world).await?;
+    world.rest().await;
+    recover(world).await
+}
+
+/// Somebody has to notice that positions are used for other events now.
+async fn noticed(world: &mut World<'_>) -> anyhow::Result<()> {
+    for _ in 0..NOTICED_MAX / 100 {
+        world.go_on(100).await;
+        let relay = world.role("relay").said("recover");
+        let projector = world.role("projector").said("recover");
+        if relay > 0 && projector > 0 {
+            world.landed_times("refused by relays", relay);
+            world.landed_times("refused by projections", projector);
+            return Ok(());
+        }
+    }
+    world.violation("I10: nobody noticed that the stores are not those from which topics and views were filled");
+    Ok(())
+}
+
+/// What the log says to do.
+async fn recover(world: &mut World<'_>) -> anyhow::Result<()> {
+    for index in 0..world.roles.len() {
+        world.roles[index].stop().await?;
+    }
+    std::fs::rename(world.journal(), world.journal().with_extension("early"))?;
+    for context in Context::ALL {
+        world.call(&["recover", context.name()]).await?;
+    }
+    go_on(world).await?;
+    world.work()?;
+    world.go_on(1_500).await;
+    Ok(())
+}
+
+/// Ends load and processes, so that nobody is connected.
+async fn pause(world: &mut World<'_>) -> anyhow::Result<()> {
+    world.rest().await;
+    for index in 0..world.roles.len() {
+        world.roles[index].stop().await?;
+    }
+    Ok(())
+}
+
+async fn go_on(world: &mut World<'_>) -> anyhow::Result<()> {
+    for index in 0..world.roles.len() {
+        world.start(index).await?;
+    }
+    Ok(())
+}
