@@ -41,13 +41,19 @@ impl Fixture {
 
     /// Events as an appender would leave them, of fifty parcels.
     async fn append(&self, count: i64) {
-        let insert = "insert into events
+        self.append_at(count, "to_timestamp(1700000000)").await;
+    }
+
+    async fn append_at(&self, count: i64, recorded_at: &str) {
+        let insert = format!(
+            "insert into events
              select h + g, 'parcel', 'parcel-' || (h + g) % 50, (h + g) / 50 + 1, gen_random_uuid(), 'ParcelSent', '1',
                     json_build_object('weight', h + g),
-                    '{\"actor\":\"tester\",\"correlation_id\":\"00000000-0000-0000-0000-000000000001\"}',
-                    to_timestamp(1700000000), sha256('')
-               from generate_series(1, $1) g, (select coalesce(max(position), 0) h from events) head";
-        sqlx::query(insert).bind(count).execute(&self.sql).await.expect("the store takes events");
+                    '{{\"actor\":\"tester\",\"correlation_id\":\"00000000-0000-0000-0000-000000000001\"}}',
+                    {recorded_at}, sha256('')
+               from generate_series(1, $1) g, (select coalesce(max(position), 0) h from events) head"
+        );
+        sqlx::query(&insert).bind(count).execute(&self.sql).await.expect("the store takes events");
     }
 
     fn relay(&self, stop: &CancellationToken) -> Relay {
@@ -139,6 +145,20 @@ async fn every_event_arrives_in_order_and_names_the_one_before_it() {
     relay.ended().await;
     let row = fixture.store.reader().relay_row().await.expect("the server answers").expect("a relay has run");
     assert_eq!(row.checkpoint.get(), 570);
+}
+
+/// A clock of Postgres that was ahead for a while must not hold up everything that comes after.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_day_to_come_are_published_today() {
+    let fixture = Fixture::new("tomorrow").await;
+    let stop = CancellationToken::new();
+    let relay = fixture.relay(&stop);
+    fixture.append_at(50, "now() + interval '2 days'").await;
+    fixture.append(50).await;
+    at_rest(&relay, 100).await;
+    fixture.is_whole(100).await;
+    stop.cancel();
+    relay.ended().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,8 +95,14 @@ impl Topic {
     /// A topic of events: kept for ever and never compacted, because views are rebuilt and readers begin at its start.
     #[must_use]
     pub fn events(name: impl Into<String>, partitions: i32) -> Self {
-        let settings =
-            BTreeMap::from([("cleanup.policy", "delete"), ("retention.bytes", "-1"), ("retention.ms", "-1")]);
+        let settings = BTreeMap::from([
+            ("cleanup.policy", "delete"),
+            // Else a record that was stamped more than an hour ahead of the broker's clock is refused for good, and
+            // everything behind it waits until that hour has come.
+            ("message.timestamp.after.max.ms", "9223372036854775807"),
+            ("retention.bytes", "-1"),
+            ("retention.ms", "-1"),
+        ]);
         Self { name: name.into(), partitions, replication: None, settings }
     }
 }

@@ -184,7 +184,7 @@ impl<'s> World<'s> {
     /// Ends the load: whatever was begun is settled.
     pub(crate) async fn rest(&mut self) {
         if let Some(load) = self.load.take() {
-            self.settled = load.stop().await;
+            self.settled = std::mem::take(&mut self.settled).and(load.stop().await);
         }
     }
 

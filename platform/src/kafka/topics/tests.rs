@@ -24,7 +24,8 @@ fn a_plan_reads_like_a_diff() {
     let text = plan.to_string();
     assert_eq!(
         text,
-        "+ parcels.v1 partitions=6 replication=3 cleanup.policy=delete retention.bytes=-1 retention.ms=-1\n\
+        "+ parcels.v1 partitions=6 replication=3 cleanup.policy=delete \
+           message.timestamp.after.max.ms=9223372036854775807 retention.bytes=-1 retention.ms=-1\n\
          ~ letters.v1 retention.ms=604800000->-1\n\
          ? stamps.v1 the broker does not tell its settings: it is not allowed\n"
     );

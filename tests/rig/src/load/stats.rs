@@ -47,6 +47,22 @@ pub(crate) struct Summary {
     pub(crate) wrong: Vec<String>,
 }
 
+impl Summary {
+    /// What was seen before, and this as well.
+    pub(crate) fn and(mut self, later: Self) -> Self {
+        self.acknowledged += later.acknowledged;
+        self.retried += later.retried;
+        self.unavailable += later.unavailable;
+        self.unknown += later.unknown;
+        self.repeated += later.repeated;
+        self.read += later.read;
+        self.late += later.late;
+        self.silent_ms = self.silent_ms.max(later.silent_ms);
+        self.wrong.extend(later.wrong);
+        self
+    }
+}
+
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

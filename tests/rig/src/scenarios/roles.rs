@@ -164,7 +164,8 @@ async fn restart(world: &mut World<'_>, index: usize) -> anyhow::Result<()> {
     let took = world.start(index).await?;
     let slowest = world.figures.get("slowest restart ms").copied().unwrap_or_default();
     world.figure("slowest restart ms", slowest.max(took.as_secs_f64() * 1_000.0));
-    if took > RESTART_MAX {
+    // A planted mistake has to be found by what it does, not by a machine that is slow at the moment.
+    if took > RESTART_MAX && world.plan.defect.is_none() {
         let name = &world.roles[index].name;
         let what = format!("{name} served again only after {} ms", took.as_millis());
         world.violation(what);
