@@ -35,12 +35,15 @@ pub(crate) async fn events<E: From<StoreError>>(
     let begun = async { Ok::<_, StoreError>(connection.copy_out_raw(&statement).await?) };
     let mut stream = answered(answer_wait_max, begun).await?;
     let mut parser = Parser::default();
+    let mut failed = None;
     while let Some(chunk) = answered(answer_wait_max, async { Ok::<_, StoreError>(stream.try_next().await?) }).await? {
-        parser.buffer.extend_from_slice(&chunk);
-        while let Some(row) = parser.next_row()? {
-            each(row)?;
+        // Also after a failure the rest is taken, or the connection could not be used any more.
+        if failed.is_none() {
+            failed = parser.take(&chunk, &mut each).err();
         }
-        parser.forget_read();
+    }
+    if let Some(failed) = failed {
+        return Err(failed);
     }
     if parser.finished { Ok(()) } else { Err(damaged("the copy ended early").into()) }
 }
@@ -55,6 +58,19 @@ struct Parser {
 }
 
 impl Parser {
+    fn take<E: From<StoreError>>(
+        &mut self,
+        chunk: &[u8],
+        each: &mut impl FnMut(EventRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.buffer.extend_from_slice(chunk);
+        while let Some(row) = self.next_row()? {
+            each(row)?;
+        }
+        self.forget_read();
+        Ok(())
+    }
+
     fn next_row(&mut self) -> Result<Option<EventRow>, StoreError> {
         if !self.started {
             if self.buffer.len() < HEADER_BYTES {
@@ -83,7 +99,9 @@ impl Parser {
             let Some(bytes) = fields.take(length) else { return Ok(None) };
             *column = bytes;
         }
-        let row = parse(&columns, &mut self.names)?;
+        let position = Position(number(columns[0]).map_err(damaged)?);
+        let row = parse(position, &columns, &mut self.names);
+        let row = row.map_err(|reason| StoreError::Damaged { position, reason: reason.to_owned() })?;
         self.read += fields.at;
         Ok(Some(row))
     }
@@ -107,29 +125,34 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn parse(columns: &[&[u8]; COLUMNS_COUNT as usize], names: &mut Names) -> Result<EventRow, StoreError> {
-    let micros = number(columns[9])? + POSTGRES_EPOCH_MICROS;
+fn parse(
+    position: Position,
+    columns: &[&[u8]; COLUMNS_COUNT as usize],
+    names: &mut Names,
+) -> Result<EventRow, &'static str> {
+    // Postgres has times that no calendar has: `infinity` is the largest number.
+    let micros = number(columns[9])?.checked_add(POSTGRES_EPOCH_MICROS);
     Ok(EventRow {
-        position: Position(number(columns[0])?),
+        position,
         aggregate_type: names.share(text(columns[1])?),
         aggregate_id: text(columns[2])?.into(),
         sequence: number(columns[3])?,
-        event_id: Uuid::from_slice(columns[4]).map_err(|_| damaged("an event id is no UUID"))?,
+        event_id: Uuid::from_slice(columns[4]).map_err(|_| "an event id is no UUID")?,
         event_type: names.share(text(columns[5])?),
         event_version: names.share(text(columns[6])?),
         payload: text(columns[7])?.to_owned(),
         metadata: text(columns[8])?.into(),
-        recorded_at: Timestamp::from_micros(micros).ok_or_else(|| damaged("a time outside the calendar"))?,
-        chain: columns[10].try_into().map_err(|_| damaged("a chain that is not 32 bytes"))?,
+        recorded_at: micros.and_then(Timestamp::from_micros).ok_or("a time outside the calendar")?,
+        chain: columns[10].try_into().map_err(|_| "a chain that is not 32 bytes")?,
     })
 }
 
-fn number(bytes: &[u8]) -> Result<i64, StoreError> {
-    bytes.try_into().map(i64::from_be_bytes).map_err(|_| damaged("a number that is not 8 bytes"))
+fn number(bytes: &[u8]) -> Result<i64, &'static str> {
+    bytes.try_into().map(i64::from_be_bytes).map_err(|_| "a number that is not 8 bytes")
 }
 
-fn text(bytes: &[u8]) -> Result<&str, StoreError> {
-    std::str::from_utf8(bytes).map_err(|_| damaged("a text that is not UTF-8"))
+fn text(bytes: &[u8]) -> Result<&str, &'static str> {
+    std::str::from_utf8(bytes).map_err(|_| "a text that is not UTF-8")
 }
 
 fn damaged(reason: &str) -> StoreError {
