@@ -142,7 +142,10 @@ impl Walk {
     fn read(&mut self, up_to: Position, read: Result<(), StoreError>) -> Result<(), StoreError> {
         match read {
             Ok(()) => self.asked = up_to,
-            Err(StoreError::Damaged { position, reason }) if position > self.asked => {
+            // Each costs a range again, so a store with nothing but such rows is given up.
+            Err(StoreError::Damaged { position, reason })
+                if position > self.asked && self.report.violations.len() < VIOLATIONS_MAX =>
+            {
                 self.gap(position);
                 self.violation(position, reason);
                 (self.asked, self.position, self.chain) = (position, position, None);

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use event_schemas::Context;
 use event_store::Reader;
 use event_store::heads::book::Book;
+use event_store::heads::{Collected, HeadsConfig, PublicKey, Report, SigningKey, compare, signer, topic};
 use event_store::recover::Recovered;
-use event_store::heads::{Collected, HeadsConfig, PublicKey, Report, SigningKey, compare, topic};
 use platform::data_dir::HeadsKey;
 
 use crate::instance::Instance;
@@ -20,7 +20,7 @@ const FOLDER: &str = "heads";
 /// How a relay of this instance signs; `None` if it is told not to, or cannot: then the log says why, because a relay
 /// does its work without.
 #[must_use]
-pub fn signing(settings: &Settings) -> Option<HeadsConfig> {
+pub fn signing(settings: &Settings, contexts: impl IntoIterator<Item = Context>) -> Option<HeadsConfig> {
     let interval = settings.heads.interval()?;
     match signing_key(settings) {
         Ok(key) => {
@@ -30,6 +30,7 @@ pub fn signing(settings: &Settings) -> Option<HeadsConfig> {
         }
         Err(error) => {
             tracing::warn!("Heads of stores are not signed: {error:#}");
+            contexts.into_iter().for_each(|context| signer::without_key(context.name()));
             None
         }
     }

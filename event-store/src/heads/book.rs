@@ -77,9 +77,8 @@ impl Book {
         let text = fs::read_to_string(&self.path)?;
         let lines: Vec<&str> = text.lines().collect();
         let old = lines.len().saturating_sub(self.newest_kept);
-        let recovery = |line: &str| {
-            serde_json::from_str::<SignedHead>(line).map_or(true, |head| head.statement.ended.is_some())
-        };
+        let recovery =
+            |line: &str| serde_json::from_str::<SignedHead>(line).map_or(true, |head| head.statement.ended.is_some());
         let fresh = self.path.with_extension("new");
         let mut file = private(OpenOptions::new().create(true).truncate(true).write(true), &fresh)?;
         for (number, line) in lines.iter().enumerate() {

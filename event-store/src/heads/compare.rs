@@ -141,7 +141,5 @@ async fn stands_at(
 }
 
 fn chain_of(bytes: &[u8], position: Position) -> Result<Chain, StoreError> {
-    bytes
-        .try_into()
-        .map_err(|_| StoreError::Damaged { position, reason: "its chain is not 32 bytes".to_owned() })
+    bytes.try_into().map_err(|_| StoreError::Damaged { position, reason: "its chain is not 32 bytes".to_owned() })
 }

@@ -59,9 +59,9 @@ pub(crate) fn judge(facts: &Facts, collected: &Collected, trusted: &[PublicKey])
     let mut report = Report::default();
     report.notes.extend(collected.torn.iter().cloned().map(Note::Torn));
     let unreadable = collected.unreadable.iter().take(NAMED_MAX);
-    report.findings.extend(
-        unreadable.map(|(place, reason)| Finding::Unreadable { place: place.clone(), reason: reason.clone() }),
-    );
+    report
+        .findings
+        .extend(unreadable.map(|(place, reason)| Finding::Unreadable { place: place.clone(), reason: reason.clone() }));
     let genuine = genuine(facts, collected, trusted, &mut report);
     let (mine, others): (Vec<&Statement>, Vec<&Statement>) =
         genuine.into_iter().partition(|statement| statement.genesis == facts.genesis);
@@ -138,11 +138,7 @@ fn genuine<'a>(
 fn history(facts: &Facts, mine: &[&Statement], report: &mut Report) {
     let ended = mine.iter().find(|statement| statement.ended == Some(facts.history));
     if let Some(recovery) = ended {
-        report.findings.push(Finding::EndedHistory {
-            history: facts.history,
-            at: recovery.at,
-            next: recovery.history,
-        });
+        report.findings.push(Finding::EndedHistory { history: facts.history, at: recovery.at, next: recovery.history });
     } else if !mine.is_empty() && mine.iter().all(|statement| statement.history != facts.history) {
         report.notes.push(Note::UnsignedHistory(facts.history));
     }

@@ -43,12 +43,7 @@ pub(crate) struct Signing {
 
 impl Signing {
     /// Begins at once.
-    pub(crate) fn start(
-        config: &HeadsConfig,
-        reader: Reader,
-        kafka: &ClientConfig,
-        replication: Option<i32>,
-    ) -> Self {
+    pub(crate) fn start(config: &HeadsConfig, reader: Reader, kafka: &ClientConfig, replication: Option<i32>) -> Self {
         let context = reader.context().to_string();
         for reason in REASONS {
             failures(&context, reason).increment(0);
@@ -86,10 +81,15 @@ impl Drop for Signing {
 }
 
 /// What can keep a head from being signed or kept.
-const REASONS: [&str; 4] = ["contradiction", "file", "store", "topic"];
+const REASONS: [&str; 5] = ["contradiction", "file", "key", "store", "topic"];
 
 fn failures(context: &str, reason: &'static str) -> metrics::Counter {
     metrics::counter!("handsel_heads_failures_total", "context" => context.to_owned(), "reason" => reason)
+}
+
+/// Counts that heads of a store are not signed for want of a key.
+pub fn without_key(context: &str) {
+    failed(context, "key");
 }
 
 pub(super) fn failed(context: &str, reason: &'static str) {
@@ -117,6 +117,7 @@ struct Signer {
 impl Signer {
     async fn run(mut self, interval: Duration, stop: CancellationToken) {
         self.last = self.newest_kept().await;
+        self.show();
         loop {
             self.sign().await;
             tokio::select! {
@@ -133,8 +134,8 @@ impl Signer {
     async fn newest_kept(&self) -> Option<Statement> {
         let book = self.book.clone()?;
         let read = tokio::task::spawn_blocking(move || book.read()).await.ok()?.ok()?;
-        let own = read.heads.into_iter().filter(|head| head.statement.context == self.context && head.is_genuine());
-        own.last().map(|head| head.statement)
+        let mut own = read.heads.into_iter().filter(|head| head.statement.context == self.context && head.is_genuine());
+        own.next_back().map(|head| head.statement)
     }
 
     /// Signs the head if it moved, and sees to it that the file has the newest one.
@@ -159,12 +160,17 @@ impl Signer {
             self.publisher.publish(head.clone());
             (self.last, self.unwritten) = (Some(statement), Some(head));
             signed(&self.context).increment(1);
-            metrics::gauge!("handsel_heads_position", "context" => self.context.clone()).set(now.position.get() as f64);
+            self.show();
         }
         match self.write().await {
             Ok(()) => self.no_trouble(),
             Err(error) => self.trouble("file", &error.to_string()),
         }
+    }
+
+    fn show(&self) {
+        let newest = self.last.as_ref().map_or(Position::ZERO, |last| last.position);
+        metrics::gauge!("handsel_heads_position", "context" => self.context.clone()).set(newest.get() as f64);
     }
 
     async fn write(&mut self) -> std::io::Result<()> {
@@ -193,12 +199,12 @@ impl Signer {
 }
 
 fn moved(last: &Statement, now: &Now) -> bool {
-    (last.genesis, last.history, last.position) != (now.genesis, now.history, now.position)
+    (last.history, last.position) != (now.history, now.position)
 }
 
-/// A head that goes back, or another chain where one was signed, in the same history of the same store. A signer that
+/// Another store, or in the same history a head that goes back or another chain where one was signed. A signer that
 /// signed on would make the newest head agree with what somebody did.
 fn contradicts(last: &Statement, now: &Now) -> bool {
-    (last.genesis, last.history) == (now.genesis, now.history)
-        && (now.position < last.position || now.known != Some(last.chain))
+    last.genesis != now.genesis
+        || last.history == now.history && (now.position < last.position || now.known != Some(last.chain))
 }

@@ -16,7 +16,7 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) -> anyhow::Result<
     let kafka = platform::kafka::client_config(&instance.kafka)?;
     // A broker that forgets is filled again only if somebody asks for it: readers catch up from the stores anyway.
     let begin = if instance.embedded_broker && !process.plan.full_topics { Begin::Head } else { Begin::First };
-    let heads = crate::heads::signing(&instance.settings);
+    let heads = crate::heads::signing(&instance.settings, process.spine.stores.keys().copied());
     let alone = process.plan.roles == [Role::Relay];
     for (context, store) in &process.spine.stores {
         let config = RelayConfig {

@@ -62,8 +62,38 @@ async fn every_tamper_is_found_and_located() {
     }
     let left: String = sqlx::query_scalar(DIGEST).fetch_one(&mut *connection).await.unwrap();
     assert_eq!(left, untouched, "all was rolled back");
-    println!("{count} tampers found and located, {perfect} of them by signed heads alone, in {:?}: {by_kind:?}",
-        begun.elapsed());
+    eprintln!(
+        "{count} tampers found and located, {perfect} of them by signed heads alone, in {:?}: {by_kind:?}",
+        begun.elapsed()
+    );
+}
+
+/// A walk that breaks off at such a row would say neither where it stands nor what follows.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_named_and_the_walk_goes_on() {
+    let fixture = Fixture::new().await;
+    let jars = fixture.store.commands::<Jar>((), vec![]);
+    for number in 1..=9 {
+        let drop = JarCommand::Drop { coins: 1, note: "a coin".to_owned() };
+        jars.execute(&format!("jar {number}"), drop, ask()).await.unwrap();
+    }
+    let auditor = fixture.auditor().await;
+    let spoil = "set session_replication_role = replica;
+                 update events set chain = '' where position = 2;
+                 update events set recorded_at = 'infinity' where position = 5;
+                 update events set recorded_at = '-infinity' where position = 6;
+                 delete from events where position in (7, 8)";
+    sqlx::raw_sql(spoil).execute(&auditor).await.unwrap();
+    let report = verify::store(&fixture.store.reader(), |_, _| {}).await.unwrap();
+    let found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    let expected = [
+        "position 2: a chain that is not 32 bytes",
+        "position 5: a time outside the calendar",
+        "position 6: a time outside the calendar",
+        "position 7: the events of positions 7 to 8 are missing",
+    ];
+    assert_eq!(found, expected);
+    assert_eq!((report.events, report.head), (4, Position(9)));
 }
 
 /// Drops coins into some jars, and signs as a relay would.

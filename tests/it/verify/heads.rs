@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use handsel::roles::Role;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
-use tests::{Program, TestBroker, TestDatabase, database, embedded_broker, empty_database, until};
+use tests::{Program, Service, TestApp, TestBroker, TestDatabase, database, embedded_broker, empty_database, until};
 
 use crate::EXE;
 use crate::api::world::ACCOUNT;
@@ -24,13 +25,18 @@ fn program(database: &TestDatabase, broker: Option<&TestBroker>) -> Program {
     Program::new(EXE, &INTERVAL, &env)
 }
 
+fn order(units: i32) -> serde_json::Value {
+    json!({"customer": ACCOUNT, "ordered_on": "1997-01-12", "units": units,
+           "total": {"amount_minor": 7700, "currency": "USD"}})
+}
+
 async fn import_orders(program: &Program, units: std::ops::Range<i32>) {
     let http = reqwest::Client::new();
     for units in units {
-        let body = json!({"customer": ACCOUNT, "ordered_on": "1997-01-12", "units": units + 1,
-                          "total": {"amount_minor": 7700, "currency": "USD"}});
+        let body = order(units + 1);
         let url = format!("{}/v1/orders/import", program.running().url);
-        let request = http.request(Method::POST, url).header("idempotency-key", format!("\"{}\"", uuid::Uuid::new_v4()));
+        let request =
+            http.request(Method::POST, url).header("idempotency-key", format!("\"{}\"", uuid::Uuid::new_v4()));
         let answer = request.json(&body).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
@@ -53,18 +59,27 @@ async fn until_signed(program: &Program, position: i64) {
 
 async fn cut_after(database: &TestDatabase, position: i64) {
     let mut operator = PgConnection::connect(database.url()).await.unwrap();
-    let cut = format!(
-        "set session_replication_role = replica; delete from es_orders.events where position > {position}"
-    );
+    let cut =
+        format!("set session_replication_role = replica; delete from es_orders.events where position > {position}");
     sqlx::raw_sql(&cut).execute(&mut operator).await.unwrap();
     operator.close().await.unwrap();
 }
 
+/// The newest position that the topic has a head of.
+async fn published(broker: &TestBroker) -> Option<i64> {
+    let (kafka, topic) = (broker.client_config(), format!("{}.operations.heads.v1", broker.prefix()));
+    let read = event_store::heads::topic::read(&kafka, &topic, "orders").await.unwrap();
+    read.heads.last().map(|head| head.statement.position.get())
+}
+
 async fn counted(program: &Program, reason: &str) -> bool {
-    let text = reqwest::get(format!("{}/metrics", program.running().admin_url)).await.unwrap().text().await.unwrap();
+    counted_at(&program.running().admin_url, reason).await
+}
+
+async fn counted_at(admin_url: &str, reason: &str) -> bool {
+    let text = reqwest::get(format!("{admin_url}/metrics")).await.unwrap().text().await.unwrap();
     let series = format!("handsel_heads_failures_total{{context=\"orders\",reason=\"{reason}\"}} ");
-    let count = text.lines().find_map(|line| line.strip_prefix(&series)).expect("it is shown from the start");
-    count.parse::<u64>().unwrap() > 0
+    text.lines().find_map(|line| line.strip_prefix(&series)).is_some_and(|count| count != "0")
 }
 
 #[tokio::test]
@@ -166,6 +181,10 @@ async fn the_topic_vouches_where_the_file_is_gone_and_a_public_key_is_enough() {
     let finished = auditor.call(&["verify", "--heads-public-key", key]).await;
     assert!(!finished.status.success());
     assert!(finished.stdout.contains("position 4 was signed at "), "{}", finished.stdout);
+    // The trace of a recovery is in the topic too.
+    program.call(&["recover", "orders"]).await.ok();
+    let said = auditor.call(&["verify", "--heads-public-key", key]).await.ok();
+    assert!(said.contains("positions 3 to 4 of the old one are lost"), "{said}");
 }
 
 #[tokio::test]
@@ -192,17 +211,41 @@ async fn a_folder_that_cannot_be_written_stops_neither_relay_nor_signing_into_th
     program.up().await;
     import_orders(&program, 0..3).await;
     until("it is counted", WAIT_MAX, async || counted(&program, "file").await).await;
-    let published = async || {
-        let kafka = broker.client_config();
-        let read = event_store::heads::topic::read(&kafka, "handsel.operations.heads.v1", "orders").await;
-        read.unwrap().heads.last().map(|head| head.statement.position.get())
-    };
-    until("the topic has it", WAIT_MAX, async || published().await == Some(3)).await;
+    until("the topic has it", WAIT_MAX, async || published(&broker).await == Some(3)).await;
     assert!(program.logged().contains("No head is signed or kept in its file"), "{}", program.logged());
     // The room comes back and nothing is appended: the newest head is written all the same.
     std::fs::remove_file(&heads).unwrap();
     until_signed(&program, 3).await;
     assert!(program.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_relay_alone_that_can_make_no_key_relays_and_says_that_nothing_is_signed() {
+    let (database, broker) = (database().await, tests::broker().await);
+    let env = [
+        ("DATABASE_URL", database.url()),
+        ("KAFKA_BROKERS", broker.brokers()),
+        ("HANDSEL_TOPIC_PREFIX", broker.prefix()),
+        ("HANDSEL_DATA_DIR", "/dev/null/nowhere"),
+    ];
+    let relay = Service::start(&Program::new(EXE, &[], &env), &["relay", "--heads-interval-ms", "50"]).await;
+    assert!(
+        relay.logged().contains("Heads of stores are not signed: cannot use the data folder"),
+        "{}",
+        relay.logged()
+    );
+    assert!(counted_at(&relay.admin_url, "key").await);
+    assert!(relay.terminate().await.success());
+    // One that was given a key signs into the topic, and says what it cannot do.
+    let key = ("HANDSEL_HEADS_KEY", "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=");
+    let env: Vec<_> = env.into_iter().chain([key]).collect();
+    let relay = Service::start(&Program::new(EXE, &[], &env), &["relay", "--heads-interval-ms", "50"]).await;
+    let app = TestApp::start(&database, &broker, &[Role::CommandApi]).await;
+    _ = app.post("/v1/orders/import", "one", &order(1)).await.ok();
+    app.stop().await;
+    until("it is counted", WAIT_MAX, async || counted_at(&relay.admin_url, "file").await).await;
+    until("the topic has it", WAIT_MAX, async || published(&broker).await == Some(1)).await;
+    assert!(relay.terminate().await.success());
 }
 
 #[tokio::test]

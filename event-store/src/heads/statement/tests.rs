@@ -76,7 +76,10 @@ fn the_signed_bytes_are_what_they_always_were() {
     assert_eq!(&bytes[35..42], fields[1].as_bytes());
     // Nine fields with their lengths.
     assert_eq!(bytes.len(), 9 * 8 + 19 + 7 + 4 * 16 + 8 + 32 + 8);
-    assert_eq!(chain::hexadecimal(&Sha256::digest(&bytes).into()), "f3d05728380576dad832db1a36ab15b44039d659b363392bf5aadae70f69514f");
+    assert_eq!(
+        chain::hexadecimal(&Sha256::digest(&bytes).into()),
+        "f3d05728380576dad832db1a36ab15b44039d659b363392bf5aadae70f69514f"
+    );
     let signature = "LDnpiNexUHZLF9pb6ds+nwcmUEiSvEh6VCYdcofG55YcU0BYY6zLkpSPe5/j+UTjz0/wrRwgahuTDvZpfPAQBw==";
     assert_eq!(statement().sign(&key(1)).signature, signature, "another implementation of Ed25519 made this one");
 }
