@@ -146,9 +146,9 @@ impl fmt::Display for Finding {
             Self::Misplaced { context } => write!(f, "there is a signed head of `{context}` among those of this store"),
             Self::OtherDatabase { signed, found, at, position } => write!(
                 f,
-                "this is another database: the store that was signed until {at}, at position {position}, has the genesis \
-                 {signed}, and this one has {found}. Name the right database; if it was replaced on purpose, put the \
-                 heads of the old one away"
+                "this is another database: the store that was signed until {at}, at position {position}, has the \
+                 genesis {signed}, and this one has {found}. Name the right database; if it was replaced on purpose, \
+                 put the heads of the old one away"
             ),
             Self::Cut { agrees, head, signed, at } => write!(
                 f,

@@ -1,7 +1,7 @@
 //! Signs the head of a store now and then, for as long as a relay leads, and once more when it ends.
 //!
-//! Nothing here stops a relay: a folder that cannot be written, a broker or a database that is away are logged when they
-//! begin to be so, counted, and tried again.
+//! Nothing here stops a relay: a folder that cannot be written, a broker or a database that is away are logged when
+//! they begin to be so, counted, and tried again.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use crate::settings::Settings;
 
 /// Begins a new history of a store that lost its newest events, because a replica was promoted or a backup restored.
 /// The events that are left stay. What spoke of lost ones goes: answers, snapshots, the topic's records; the read
-/// models are built again from the store. That it happened is signed and kept with the signed heads. Stop the programs that append to or relay this context first.
+/// models are built again from the store. That it happened is signed and kept with the signed heads. Stop the programs
+/// that append to or relay this context first.
 #[derive(Args, Debug)]
 pub struct Recover {
     /// The context whose store lost events.

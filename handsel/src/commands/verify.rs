@@ -16,8 +16,8 @@ use crate::settings::Settings;
 
 /// Walks every store from its first event: positions without gap, sequences without hole, the chain of hashes, time
 /// that never goes back. Compares it with the heads that were signed of it, which shows whether the newest events were
-/// cut off or an older copy was restored. Then reads every topic from its beginning: each event that the relay had acknowledged, as the
-/// store has it, in an order that a reader can follow. Exit code 1 if anything does not hold.
+/// cut off or an older copy was restored. Then reads every topic from its beginning: each event that the relay had
+/// acknowledged, as the store has it, in an order that a reader can follow. Exit code 1 if anything does not hold.
 #[derive(Args, Debug)]
 pub struct Verify {
     #[command(flatten)]

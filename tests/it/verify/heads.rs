@@ -228,7 +228,8 @@ async fn a_relay_alone_that_can_make_no_key_relays_and_says_that_nothing_is_sign
         ("HANDSEL_TOPIC_PREFIX", broker.prefix()),
         ("HANDSEL_DATA_DIR", "/dev/null/nowhere"),
     ];
-    let relay = Service::start(&Program::new(EXE, &[], &env), &["relay", "--heads-interval-ms", "50"]).await;
+    let program = Program::new(EXE, &[], &env);
+    let relay = Service::start(&program, &["relay", "--heads-interval-ms", "50"]).await;
     assert!(
         relay.logged().contains("Heads of stores are not signed: cannot use the data folder"),
         "{}",
@@ -239,7 +240,8 @@ async fn a_relay_alone_that_can_make_no_key_relays_and_says_that_nothing_is_sign
     // One that was given a key signs into the topic, and says what it cannot do.
     let key = ("HANDSEL_HEADS_KEY", "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=");
     let env: Vec<_> = env.into_iter().chain([key]).collect();
-    let relay = Service::start(&Program::new(EXE, &[], &env), &["relay", "--heads-interval-ms", "50"]).await;
+    let program = Program::new(EXE, &[], &env);
+    let relay = Service::start(&program, &["relay", "--heads-interval-ms", "50"]).await;
     let app = TestApp::start(&database, &broker, &[Role::CommandApi]).await;
     _ = app.post("/v1/orders/import", "one", &order(1)).await.ok();
     app.stop().await;
