@@ -35,15 +35,27 @@ pub(crate) async fn events<E: From<StoreError>>(
     let begun = async { Ok::<_, StoreError>(connection.copy_out_raw(&statement).await?) };
     let mut stream = answered(answer_wait_max, begun).await?;
     let mut parser = Parser::default();
-    let mut failed = None;
+    let mut unreadable = None;
     while let Some(chunk) = answered(answer_wait_max, async { Ok::<_, StoreError>(stream.try_next().await?) }).await? {
-        // Also after a failure the rest is taken, or the connection could not be used any more.
-        if failed.is_none() {
-            failed = parser.take(&chunk, &mut each).err();
+        // After a row that cannot be read the rest is taken all the same, or the connection could not be used any more.
+        if unreadable.is_some() {
+            continue;
         }
+        parser.buffer.extend_from_slice(&chunk);
+        loop {
+            match parser.next_row() {
+                Ok(Some(row)) => each(row)?,
+                Ok(None) => break,
+                Err(error) => {
+                    unreadable = Some(error);
+                    break;
+                }
+            }
+        }
+        parser.forget_read();
     }
-    if let Some(failed) = failed {
-        return Err(failed);
+    if let Some(error) = unreadable {
+        return Err(error.into());
     }
     if parser.finished { Ok(()) } else { Err(damaged("the copy ended early").into()) }
 }
@@ -58,19 +70,6 @@ struct Parser {
 }
 
 impl Parser {
-    fn take<E: From<StoreError>>(
-        &mut self,
-        chunk: &[u8],
-        each: &mut impl FnMut(EventRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.buffer.extend_from_slice(chunk);
-        while let Some(row) = self.next_row()? {
-            each(row)?;
-        }
-        self.forget_read();
-        Ok(())
-    }
-
     fn next_row(&mut self) -> Result<Option<EventRow>, StoreError> {
         if !self.started {
             if self.buffer.len() < HEADER_BYTES {
