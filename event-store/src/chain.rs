@@ -31,6 +31,18 @@ pub(crate) fn hexadecimal(chain: &Chain) -> String {
     chain.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The chain that people read.
+pub(crate) fn from_hexadecimal(text: &str) -> Option<Chain> {
+    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut chain = Chain::default();
+    for (byte, digits) in chain.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(chain)
+}
+
 /// The chain after this event. Every field has its length before it, so that no two events can be read as one another;
 /// the SQL function `chain_after` computes the same.
 pub(crate) fn after(previous: &Chain, link: &Link<'_>) -> Chain {

@@ -35,12 +35,27 @@ pub(crate) async fn events<E: From<StoreError>>(
     let begun = async { Ok::<_, StoreError>(connection.copy_out_raw(&statement).await?) };
     let mut stream = answered(answer_wait_max, begun).await?;
     let mut parser = Parser::default();
+    let mut unreadable = None;
     while let Some(chunk) = answered(answer_wait_max, async { Ok::<_, StoreError>(stream.try_next().await?) }).await? {
+        // After a row that cannot be read the rest is taken all the same, or the connection could not be used any more.
+        if unreadable.is_some() {
+            continue;
+        }
         parser.buffer.extend_from_slice(&chunk);
-        while let Some(row) = parser.next_row()? {
-            each(row)?;
+        loop {
+            match parser.next_row() {
+                Ok(Some(row)) => each(row)?,
+                Ok(None) => break,
+                Err(error) => {
+                    unreadable = Some(error);
+                    break;
+                }
+            }
         }
         parser.forget_read();
+    }
+    if let Some(error) = unreadable {
+        return Err(error.into());
     }
     if parser.finished { Ok(()) } else { Err(damaged("the copy ended early").into()) }
 }
@@ -83,7 +98,9 @@ impl Parser {
             let Some(bytes) = fields.take(length) else { return Ok(None) };
             *column = bytes;
         }
-        let row = parse(&columns, &mut self.names)?;
+        let position = Position(number(columns[0]).map_err(damaged)?);
+        let row = parse(position, &columns, &mut self.names);
+        let row = row.map_err(|reason| StoreError::Damaged { position, reason: reason.to_owned() })?;
         self.read += fields.at;
         Ok(Some(row))
     }
@@ -107,29 +124,34 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn parse(columns: &[&[u8]; COLUMNS_COUNT as usize], names: &mut Names) -> Result<EventRow, StoreError> {
-    let micros = number(columns[9])? + POSTGRES_EPOCH_MICROS;
+fn parse(
+    position: Position,
+    columns: &[&[u8]; COLUMNS_COUNT as usize],
+    names: &mut Names,
+) -> Result<EventRow, &'static str> {
+    // Postgres has times that no calendar has: `infinity` is the largest number.
+    let micros = number(columns[9])?.checked_add(POSTGRES_EPOCH_MICROS);
     Ok(EventRow {
-        position: Position(number(columns[0])?),
+        position,
         aggregate_type: names.share(text(columns[1])?),
         aggregate_id: text(columns[2])?.into(),
         sequence: number(columns[3])?,
-        event_id: Uuid::from_slice(columns[4]).map_err(|_| damaged("an event id is no UUID"))?,
+        event_id: Uuid::from_slice(columns[4]).map_err(|_| "an event id is no UUID")?,
         event_type: names.share(text(columns[5])?),
         event_version: names.share(text(columns[6])?),
         payload: text(columns[7])?.to_owned(),
         metadata: text(columns[8])?.into(),
-        recorded_at: Timestamp::from_micros(micros).ok_or_else(|| damaged("a time outside the calendar"))?,
-        chain: columns[10].try_into().map_err(|_| damaged("a chain that is not 32 bytes"))?,
+        recorded_at: micros.and_then(Timestamp::from_micros).ok_or("a time outside the calendar")?,
+        chain: columns[10].try_into().map_err(|_| "a chain that is not 32 bytes")?,
     })
 }
 
-fn number(bytes: &[u8]) -> Result<i64, StoreError> {
-    bytes.try_into().map(i64::from_be_bytes).map_err(|_| damaged("a number that is not 8 bytes"))
+fn number(bytes: &[u8]) -> Result<i64, &'static str> {
+    bytes.try_into().map(i64::from_be_bytes).map_err(|_| "a number that is not 8 bytes")
 }
 
-fn text(bytes: &[u8]) -> Result<&str, StoreError> {
-    std::str::from_utf8(bytes).map_err(|_| damaged("a text that is not UTF-8"))
+fn text(bytes: &[u8]) -> Result<&str, &'static str> {
+    std::str::from_utf8(bytes).map_err(|_| "a text that is not UTF-8")
 }
 
 fn damaged(reason: &str) -> StoreError {

@@ -2,7 +2,8 @@
 //!
 //! Events of one context stand in one schema, in the order in which they were committed, without gaps, each chained to
 //! the one before. [`Commands`] decides on the newest state and answers when everything the answer rests on is
-//! durable; [`Reader`] reads events by position; [`relay`] carries them to Kafka; [`verify`] walks the chain.
+//! durable; [`Reader`] reads events by position; [`relay`] carries them to Kafka; [`verify`] walks the chain, and
+//! [`heads`] vouch for it outside the database.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,6 +29,7 @@ mod cqrs;
 mod error;
 mod filling;
 mod grants;
+pub mod heads;
 pub mod keys;
 mod reader;
 pub mod recover;

@@ -79,7 +79,7 @@ impl Reader {
     }
 
     /// Asks on one connection, and does not wait for ever.
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

@@ -2,14 +2,16 @@
 //!
 //! The events that are left stay what they are, with their positions and their chain: the genesis does not change. What
 //! changes is the history, so that no record, token or checkpoint from before can be taken for one of now; and what
-//! spoke of lost events goes: snapshots, answers in the ledger, the relay's row. Emptying the topic
-//! ([`crate::relay::empty_topic`]) and rebuilding the views is the caller's part.
+//! spoke of lost events goes: snapshots, answers in the ledger, the relay's row. The trace that it leaves
+//! among the signed heads ([`Recovered::statement`]), emptying the topic
+//! ([`crate::relay::empty_topic`]) and rebuilding the views are the caller's
+//! part.
 
-use envelope::{History, Position};
+use envelope::{History, Position, Timestamp};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::appender::sql;
+use crate::heads::{Now, Statement};
 use crate::{StoreConfig, StoreError, relay, store};
 
 /// What was done.
@@ -25,6 +27,16 @@ pub struct Recovered {
     pub snapshots_dropped: u64,
     /// Answers that spoke of lost events; the same keys are decided again.
     pub answers_dropped: u64,
+    /// The store as it was kept.
+    pub kept: Now,
+}
+
+impl Recovered {
+    /// What to sign, so that the heads of what was lost are known to be given up.
+    #[must_use]
+    pub fn statement(&self, context: &str, at: Timestamp) -> Statement {
+        self.kept.statement(context, Some(self.before), at)
+    }
 }
 
 /// A snapshot is kept if the event it stands at is.
@@ -57,18 +69,19 @@ pub async fn store(config: &StoreConfig) -> Result<Recovered, StoreError> {
     let before = store::check_version(&mut connection, config).await?;
     let mut transaction = connection.begin().await?;
     at_rest(&mut transaction, config).await?;
-    let head = sql::newest(&mut transaction).await?.position;
+    let head = Now::look(&mut transaction, Position::ZERO).await?.position();
     let history = History(Uuid::new_v4());
     let snapshots_dropped = sqlx::query(DROP_SNAPSHOTS).execute(&mut *transaction).await?.rows_affected();
     let answers_dropped = sqlx::query(DROP_ANSWERS).bind(head.get()).execute(&mut *transaction).await?.rows_affected();
     sqlx::query("update store set history = $1").bind(history.0).execute(&mut *transaction).await?;
     sqlx::query(CARRY_ANSWERS).bind(history.0.to_string()).execute(&mut *transaction).await?;
     relay::start_over(&mut transaction).await?;
+    let kept = Now::look(&mut transaction, Position::ZERO).await?;
     // Again, because somebody may have connected since; whoever connects after the commit sees the new history.
     nobody_connected(&mut transaction, config).await?;
     transaction.commit().await?;
     tracing::warn!(context = config.context, %before, %history, %head, "A new history began");
-    Ok(Recovered { before, history, head, snapshots_dropped, answers_dropped })
+    Ok(Recovered { before, history, head, snapshots_dropped, answers_dropped, kept })
 }
 
 /// Takes the locks of appenders and relays until the transaction ends, if nobody holds them or may come to.

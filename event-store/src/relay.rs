@@ -39,6 +39,7 @@ pub use self::publishing::{EventNames, Naming, Publishing};
 pub use self::row::start_over;
 pub use self::state::RelayState;
 use crate::Store;
+use crate::heads::HeadsConfig;
 
 /// Where the log of a topic begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct RelayConfig {
     pub begin: Begin,
     /// Copies of each partition, if the number of brokers is not to decide.
     pub replication: Option<i32>,
+    /// How the head of the store is signed while this relay leads; `None`: it is not.
+    pub heads: Option<HeadsConfig>,
 }
 
 /// A relay that runs, as leader or as the one who waits to lead.

@@ -6,15 +6,20 @@ pub mod topic;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
+use std::time::Duration;
 
 use envelope::{Position, Timestamp};
+use sqlx::PgConnection;
 
 use crate::appender::rows::EventRow;
+use crate::appender::sql;
 use crate::chain::{self, Chain};
-use crate::{Reader, StoreError};
+use crate::{Reader, StoreError, copy};
 
 /// How many events are read in one transaction.
 const RANGE_EVENTS: i64 = 50_000;
+/// How long a connection of somebody else's may take to answer.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How many violations are kept; the first one matters most.
 const VIOLATIONS_MAX: usize = 100;
 
@@ -50,22 +55,36 @@ pub struct Violation {
 pub async fn store(reader: &Reader, mut progress: impl FnMut(u64, u64)) -> Result<Report, StoreError> {
     let head = reader.head().await?;
     let mut walk = Walk::new(chain::genesis(reader.genesis().await?));
-    let mut at = Position::ZERO;
-    while at < head.position {
-        let up_to = Position((at.get() + RANGE_EVENTS).min(head.position.get()));
-        reader
-            .rows_copy(at, up_to, |row| {
+    while let Some((after, up_to)) = walk.next_range(head.position) {
+        let read = reader
+            .rows_copy(after, up_to, |row| {
                 walk.step(&row);
                 Ok::<_, StoreError>(())
             })
-            .await?;
-        at = up_to;
+            .await;
+        walk.read(up_to, read)?;
         progress(walk.report.events, head.position.get().unsigned_abs());
     }
-    if walk.position < head.position {
-        walk.violation(head.position, format!("the events after position {} are missing", walk.position));
+    Ok(walk.finish(head.position))
+}
+
+/// The same over a connection that sees the store's schema, in whatever transaction it is.
+///
+/// # Errors
+/// As [`store`].
+pub async fn on(connection: &mut PgConnection) -> Result<Report, StoreError> {
+    let (genesis, _) = sql::origin(&mut *connection).await?;
+    let head = sqlx::query_scalar("select coalesce(max(position), 0) from events").fetch_one(&mut *connection).await?;
+    let mut walk = Walk::new(chain::genesis(genesis));
+    while let Some((after, up_to)) = walk.next_range(Position(head)) {
+        let step = |row| {
+            walk.step(&row);
+            Ok::<_, StoreError>(())
+        };
+        let read = copy::events(&mut *connection, ANSWER_WAIT_MAX, after, up_to, step).await;
+        walk.read(up_to, read)?;
     }
-    Ok(walk.finish())
+    Ok(walk.finish(Position(head)))
 }
 
 /// Newest sequence per aggregate, by hash: a million aggregates fit into some 50 MB.
@@ -89,10 +108,13 @@ impl Sequences {
     }
 }
 
-/// The walk as a state machine: fed row by row.
+/// The walk as a state machine: fed row by row, from wherever the rows come.
 struct Walk {
+    /// Everything up to here was asked for.
+    asked: Position,
     position: Position,
-    chain: Chain,
+    /// Not known after a row that cannot be read.
+    chain: Option<Chain>,
     recorded_at: Timestamp,
     sequences: Sequences,
     report: Report,
@@ -101,20 +123,42 @@ struct Walk {
 impl Walk {
     fn new(genesis: Chain) -> Self {
         Self {
+            asked: Position::ZERO,
             position: Position::ZERO,
-            chain: genesis,
+            chain: Some(genesis),
             recorded_at: Timestamp::default(),
             sequences: Sequences::default(),
             report: Report::default(),
         }
     }
 
+    /// After which position, and up to which, to read next; `None` at the end.
+    fn next_range(&self, head: Position) -> Option<(Position, Position)> {
+        let up_to = Position((self.asked.get() + RANGE_EVENTS).min(head.get()));
+        (self.asked < head).then_some((self.asked, up_to))
+    }
+
+    /// A range was read, or a row of it cannot be: then the walk goes on after that one.
+    fn read(&mut self, up_to: Position, read: Result<(), StoreError>) -> Result<(), StoreError> {
+        match read {
+            Ok(()) => self.asked = up_to,
+            // Each costs a range again, so a store with nothing but such rows is given up.
+            Err(StoreError::Damaged { position, reason })
+                if position > self.asked && self.report.violations.len() < VIOLATIONS_MAX =>
+            {
+                self.gap(position);
+                self.violation(position, reason);
+                (self.asked, self.position, self.chain) = (position, position, None);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     fn step(&mut self, row: &EventRow) {
         self.report.events += 1;
-        if row.position != self.position.next() {
-            self.violation(row.position, format!("it follows position {}: events are missing", self.position));
-        }
-        if chain::after(&self.chain, &row.link()) != row.chain {
+        self.gap(row.position);
+        if self.chain.is_some_and(|chain| chain::after(&chain, &row.link()) != row.chain) {
             self.violation(row.position, "its chain does not follow: it or the event before was changed".to_owned());
         }
         if let Err(reason) = self.sequences.follow(row) {
@@ -124,7 +168,15 @@ impl Walk {
             self.violation(row.position, "it was recorded before its predecessor".to_owned());
         }
         // Going on from what stands there, so that one change is one violation and not all that follow.
-        (self.position, self.chain, self.recorded_at) = (row.position, row.chain, row.recorded_at);
+        (self.position, self.chain, self.recorded_at) = (row.position, Some(row.chain), row.recorded_at);
+    }
+
+    /// Says which positions are missing before this one, at the first of them.
+    fn gap(&mut self, before: Position) {
+        let (first, last) = (self.position.next(), Position(before.get() - 1));
+        if first <= last {
+            self.violation(first, format!("the events of positions {first} to {last} are missing"));
+        }
     }
 
     fn violation(&mut self, position: Position, reason: String) {
@@ -133,11 +185,12 @@ impl Walk {
         }
     }
 
-    fn finish(mut self) -> Report {
+    fn finish(mut self, head: Position) -> Report {
+        self.gap(head.next());
         self.report.aggregates = self.sequences.newest.len() as u64;
         self.report.head = self.position;
         if self.position > Position::ZERO {
-            self.report.chain = chain::hexadecimal(&self.chain);
+            self.report.chain = self.chain.as_ref().map(chain::hexadecimal).unwrap_or_default();
         }
         self.report
     }

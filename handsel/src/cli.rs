@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status, up, verify,
+    config, heads, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status, up,
+    verify,
 };
 
 /// Handsel: the event-sourced backend of a marketplace.
@@ -50,6 +51,8 @@ enum Command {
     Replay(Box<replay::Replay>),
     /// Check every store from its first event, and the topics against the stores.
     Verify(Box<verify::Verify>),
+    /// Show by which key the heads of stores are signed, and where they lie.
+    Heads(Box<heads::Heads>),
     /// List, retry or skip events that could not be applied to a read model.
     Parked(Box<parked::Parked>),
     /// Show the settings in force and where they come from; secrets are masked.
@@ -85,6 +88,7 @@ impl Cli {
             Some(Command::Recover(command)) => command.run().await,
             Some(Command::Replay(command)) => command.run().await,
             Some(Command::Verify(command)) => command.run().await,
+            Some(Command::Heads(command)) => command.run().await,
             Some(Command::Parked(command)) => command.run().await,
             Some(Command::Config(command)) => command.run().await,
         }

@@ -4,6 +4,7 @@ pub mod cdnow;
 pub mod cli;
 pub mod commands;
 pub mod failure;
+pub mod heads;
 pub mod instance;
 pub mod migrate;
 pub mod output;

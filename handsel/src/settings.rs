@@ -3,7 +3,9 @@
 use clap::{Args, Parser};
 use event_schemas::Context;
 use platform::kafka::topics::Topic;
-use platform::settings::{DataSettings, DatabaseSettings, EmbeddedSettings, HttpSettings, KafkaSettings};
+use platform::settings::{
+    DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings,
+};
 
 /// Where the data is and which servers hold it. The same for every command, so that each finds the same instance.
 #[derive(Args, Clone, Debug)]
@@ -23,6 +25,9 @@ pub struct Settings {
     /// The servers that come along.
     #[command(flatten)]
     pub embedded: EmbeddedSettings,
+    /// How heads are signed and checked.
+    #[command(flatten)]
+    pub heads: HeadsSettings,
 }
 
 /// How topics are called.
@@ -81,6 +86,12 @@ impl TopicSettings {
             .map_or_else(|| published.to_owned(), |rest| format!("{}{rest}", self.topic_prefix))
     }
 
+    /// The topic of the signed heads of all stores.
+    #[must_use]
+    pub fn heads(&self) -> String {
+        format!("{}.operations.heads.v1", self.topic_prefix)
+    }
+
     /// The consumer group of the projections that read them.
     #[must_use]
     pub fn group(&self) -> String {
@@ -91,6 +102,7 @@ impl TopicSettings {
     #[must_use]
     pub fn declared(&self, replication: Option<i32>) -> Vec<Topic> {
         let topic = |context| Topic { replication, ..Topic::events(self.topic(context), event_schemas::PARTITIONS) };
-        Context::ALL.map(topic).to_vec()
+        let heads = event_store::heads::topic::declared(&self.heads(), replication);
+        Context::ALL.map(topic).into_iter().chain([heads]).collect()
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
-pub use keys::{AdminKey, MasterKey};
+pub use keys::{AdminKey, HeadsKey, MasterKey};
 
 const LOCK_FILE: &str = "handsel.lock";
 

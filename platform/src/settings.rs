@@ -3,6 +3,7 @@
 //! A secret `X` is also read from the file named by `X_FILE`, so that it need not stand in an environment. Where both
 //! are set, the value wins.
 
+mod heads;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use clap::Args;
 
 use crate::http::BODY_BYTES_MAX;
 
+pub use heads::HeadsSettings;
 pub use secret::{Secret, SettingsError, secret_or_file};
 
 /// Where the data of this instance lies.

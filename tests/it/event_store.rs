@@ -10,6 +10,7 @@ mod keys;
 mod novelty;
 mod order;
 mod recover;
+mod tampers;
 mod truth;
 
 use envelope::Cause;

@@ -63,7 +63,8 @@ impl Fixture {
         };
         let publishing =
             Publishing { topic: self.topic.clone(), source: "/services/parcels".to_owned(), names: Arc::new(names) };
-        let config = RelayConfig { kafka: self.kafka(), publishing, begin: Begin::First, replication: None };
+        let config =
+            RelayConfig { kafka: self.kafka(), publishing, begin: Begin::First, replication: None, heads: None };
         Relay::start(&self.store, config, stop.clone())
     }
 

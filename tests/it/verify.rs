@@ -1,5 +1,7 @@
 //! `handsel verify` beside a running system: what it says when everything holds, and when a topic does not.
 
+mod heads;
+
 use std::time::Duration;
 
 use event_schemas::{Context, PARTITIONS};

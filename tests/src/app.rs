@@ -30,6 +30,7 @@ pub struct TestApp {
     http: reqwest::Client,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
+    _folder: tempfile::TempDir,
 }
 
 /// An answer, read.
@@ -81,7 +82,9 @@ impl TestApp {
     /// # Panics
     /// If they do not become ready.
     pub async fn start_on(urls: Urls, broker: &TestBroker, roles: &[Role]) -> Self {
-        let words = ["--port", "0", "--admin-port", "0", "--topic-prefix", broker.prefix()];
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().to_str().expect("its name is text");
+        let words = ["--port", "0", "--admin-port", "0", "--topic-prefix", broker.prefix(), "--data-dir", path];
         let server = ServerSettings::from_words(words).expect("the words are settings");
         let instance = Instance::on(server.common, urls, broker.settings(), broker.is_embedded(), &master_key());
         handsel::migrate::topics(&instance).await.expect("topics can be declared");
@@ -95,7 +98,8 @@ impl TestApp {
         let started = roles::start(&instance, &spine, plan, sockets, shutdown.clone()).await.expect("the roles start");
         let readiness = started.readiness().clone();
         let running = tokio::spawn(started.run(DRAIN_MAX));
-        let app = Self { url, admin_url, instance, spine, http: reqwest::Client::new(), shutdown, running };
+        let http = reqwest::Client::new();
+        let app = Self { url, admin_url, instance, spine, http, shutdown, running, _folder: folder };
         until("every part is ready", ETA_MAX, || async { readiness.is_ready() }).await;
         app
     }

@@ -30,6 +30,29 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Another one with the same in it: a backup. Nobody may be connected to this one.
+    ///
+    /// # Panics
+    /// If somebody is.
+    pub async fn copy(&self) -> Self {
+        create(Some(self.name.clone())).await
+    }
+
+    /// Throws away what is in it, and with it everybody who is connected, and puts there what another one holds.
+    ///
+    /// # Panics
+    /// If somebody is connected to the other one.
+    pub async fn restore(&self, backup: &Self) {
+        let (name, from) = (self.name.clone(), backup.name.clone());
+        background::run(move || async move {
+            let mut admin = admin().await.expect("the test server answers");
+            execute(&mut admin, format!(r#"drop database "{name}" with (force)"#)).await.expect("it can be dropped");
+            let copy = format!(r#"create database "{name}" template "{from}""#);
+            execute(&mut admin, copy).await.expect("it can be copied");
+        })
+        .await;
+    }
+
     /// Its name on the server.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -55,7 +78,7 @@ impl Drop for TestDatabase {
 /// If there is no server.
 pub async fn database() -> TestDatabase {
     let template = background::run(template).await;
-    create(Some(template)).await
+    create(Some(template.to_owned())).await
 }
 
 /// A database with nothing in it.
@@ -66,7 +89,7 @@ pub async fn empty_database() -> TestDatabase {
     create(None).await
 }
 
-async fn create(template: Option<&'static str>) -> TestDatabase {
+async fn create(template: Option<String>) -> TestDatabase {
     background::run(move || async move {
         let name = unused_name();
         let from = template.map(|name| format!(r#" template "{name}""#)).unwrap_or_default();

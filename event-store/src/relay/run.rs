@@ -11,7 +11,8 @@ use super::RelayConfig;
 use super::leader::{Candidate, Leader};
 use super::session::{Ended, Session};
 use super::state::RelayState;
-use crate::{Committed, Store, StoreError};
+use crate::heads::signer::Signing;
+use crate::{Committed, Reader, Store, StoreError};
 
 const STANDBY_INTERVAL: Duration = Duration::from_millis(500);
 const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -41,7 +42,12 @@ pub(crate) async fn run(store: Store, config: RelayConfig, state: watch::Sender<
                     last_seen: &mut last_seen,
                     begun: &mut begun,
                 };
+                // Beside the sessions: what they wait for must not keep a head from being signed.
+                let signing = sign(&config, &reader);
                 lead(&mut session, &mut leader).await;
+                if let Some(signing) = signing.filter(|_| stop.is_cancelled()) {
+                    signing.end().await;
+                }
                 drop(leader);
                 pause(&stop, &mut retry).await;
             }
@@ -52,6 +58,11 @@ pub(crate) async fn run(store: Store, config: RelayConfig, state: watch::Sender<
         }
     }
     state.send_replace(RelayState::Stopped);
+}
+
+fn sign(config: &RelayConfig, reader: &Reader) -> Option<Signing> {
+    let heads = config.heads.as_ref()?;
+    Some(Signing::start(heads, reader.clone(), &config.kafka, config.replication))
 }
 
 /// Waits until this relay leads.

@@ -73,7 +73,7 @@ impl Session<'_> {
 
     /// Makes sure of topic, history and log, and finds where each partition starts.
     async fn prepare(&mut self, leader: &mut Leader) -> Result<Cursor, Ended> {
-        let RelayConfig { kafka, publishing, begin, replication } = self.config;
+        let RelayConfig { kafka, publishing, begin, replication, .. } = self.config;
         let partitions = i32::try_from(leader.row.kept.len()).unwrap_or(i32::MAX);
         let topic = Topic { replication: *replication, ..Topic::events(&publishing.topic, partitions) };
         topics::ensure(kafka, &[topic]).await?;

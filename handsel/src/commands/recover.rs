@@ -8,6 +8,7 @@ use event_schemas::{Context, PARTITIONS};
 use event_store::{recover, relay};
 use platform::postgres::{PoolSettings, pool};
 
+use crate::heads;
 use crate::instance::Instance;
 use crate::migrate::store_config;
 use crate::output;
@@ -15,7 +16,8 @@ use crate::settings::Settings;
 
 /// Begins a new history of a store that lost its newest events, because a replica was promoted or a backup restored.
 /// The events that are left stay. What spoke of lost ones goes: answers, snapshots, the topic's records; the read
-/// models are built again from the store. Stop the programs that append to or relay this context first.
+/// models are built again from the store. That it happened is signed and kept with the signed heads. Stop the programs
+/// that append to or relay this context first.
 #[derive(Args, Debug)]
 pub struct Recover {
     /// The context whose store lost events.
@@ -45,6 +47,11 @@ async fn recover(instance: &Instance, context: Context) -> anyhow::Result<()> {
         "{context}: {} events stay; {} snapshots and {} answers that spoke of lost events are gone",
         recovered.head, recovered.snapshots_dropped, recovered.answers_dropped
     ))?;
+    let traced = heads::leave_trace(instance, context, &recovered).await;
+    let traced = traced.with_context(|| format!("signing what was recovered; run `handsel recover {context}` again"));
+    if traced.is_ok() {
+        output::line(format!("{context}: it is signed that what stood after position {} is given up", recovered.head))?;
+    }
     if instance.kafka.brokers.is_some() && !instance.embedded_broker {
         let topic = instance.settings.topics.topic(context);
         let kafka = platform::kafka::client_config(&instance.kafka)?;
@@ -58,5 +65,6 @@ async fn recover(instance: &Instance, context: Context) -> anyhow::Result<()> {
     }
     let views = pool(&instance.urls.views, &PoolSettings::new("handsel recover").connections_max(2)).await?;
     projectors::start_over(&views, &[context]).await?;
-    output::line(format!("{context}: its read models begin anew and are filled from the store by the projector"))
+    output::line(format!("{context}: its read models begin anew and are filled from the store by the projector"))?;
+    traced
 }

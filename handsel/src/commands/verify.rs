@@ -8,14 +8,16 @@ use event_store::verify::{self, topic::Topic};
 use event_store::{Reader, Store};
 use platform::bar::Bar;
 
+use crate::heads;
 use crate::instance::Instance;
 use crate::migrate::store_config;
 use crate::output;
 use crate::settings::Settings;
 
 /// Walks every store from its first event: positions without gap, sequences without hole, the chain of hashes, time
-/// that never goes back. Then reads every topic from its beginning: each event that the relay had acknowledged, as the
-/// store has it, in an order that a reader can follow. Exit code 1 if anything does not hold.
+/// that never goes back. Compares it with the heads that were signed of it, which shows whether the newest events were
+/// cut off or an older copy was restored. Then reads every topic from its beginning: each event that the relay had
+/// acknowledged, as the store has it, in an order that a reader can follow. Exit code 1 if anything does not hold.
 #[derive(Args, Debug)]
 pub struct Verify {
     #[command(flatten)]
@@ -41,6 +43,7 @@ async fn walk(instance: &Instance) -> anyhow::Result<bool> {
         let store = Store::open(store_config(&instance.urls, context)).await?;
         let reader = store.reader();
         holds &= walk_store(context, &reader).await?;
+        holds &= check_heads(instance, context, &reader).await?;
         holds &= walk_topic(instance, context, &reader).await?;
     }
     Ok(holds)
@@ -63,6 +66,27 @@ async fn walk_store(context: Context, reader: &Reader) -> anyhow::Result<bool> {
         verdict(report.violations.is_empty()),
     ))?;
     Ok(report.violations.is_empty())
+}
+
+async fn check_heads(instance: &Instance, context: Context, reader: &Reader) -> anyhow::Result<bool> {
+    let report = heads::verify(instance, context, reader).await?;
+    for note in &report.notes {
+        output::line(format!("{context}: signed heads: note: {note}"))?;
+    }
+    for finding in &report.findings {
+        output::line(format!("{context}: signed heads: {finding}"))?;
+    }
+    let Some((position, at)) = report.newest.filter(|_| report.heads > 0) else {
+        let nothing = "no head of this store was ever signed: that nothing was cut off is not proven";
+        output::line(format!("{context}: {}", if report.holds() { nothing } else { "signed heads: DOES NOT HOLD" }))?;
+        return Ok(report.holds());
+    };
+    output::line(format!(
+        "{context}: {} signed heads, the newest of position {position} at {at}: {}",
+        report.heads,
+        verdict(report.holds()),
+    ))?;
+    Ok(report.holds())
 }
 
 async fn walk_topic(instance: &Instance, context: Context, reader: &Reader) -> anyhow::Result<bool> {

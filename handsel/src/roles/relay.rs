@@ -16,6 +16,7 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) -> anyhow::Result<
     let kafka = platform::kafka::client_config(&instance.kafka)?;
     // A broker that forgets is filled again only if somebody asks for it: readers catch up from the stores anyway.
     let begin = if instance.embedded_broker && !process.plan.full_topics { Begin::Head } else { Begin::First };
+    let heads = crate::heads::signing(&instance.settings, process.spine.stores.keys().copied());
     let alone = process.plan.roles == [Role::Relay];
     for (context, store) in &process.spine.stores {
         let config = RelayConfig {
@@ -23,6 +24,7 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) -> anyhow::Result<
             publishing: publishing(*context, instance.settings.topics.topic(*context)),
             begin,
             replication: instance.kafka.replication,
+            heads: heads.clone(),
         };
         let check = process.readiness.check(format!("relay-{context}"));
         parts.spawn("relay", run(store.clone(), config, check, alone, process.shutdown.clone()));

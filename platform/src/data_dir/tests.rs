@@ -41,6 +41,24 @@ fn keys_are_made_once_and_closed_to_others() {
 }
 
 #[test]
+fn a_key_that_many_make_at_once_is_one() {
+    let scratch = Scratch::new();
+    assert!(HeadsKey::read(&scratch.0).unwrap().is_none());
+    let make = || HeadsKey::read_or_make(&scratch.0).unwrap();
+    let made: Vec<HeadsKey> = std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+        makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+    });
+    assert!(made.iter().all(|key| *key == made[0]));
+    assert_eq!(HeadsKey::read(&scratch.0).unwrap().as_ref(), Some(&made[0]));
+    let left: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["heads.key"], "nothing is left over");
+    let mode = fs::metadata(scratch.0.join("heads.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(format!("{:?}", made[0]), "HeadsKey(***)");
+}
+
+#[test]
 fn a_broken_master_key_is_an_error_and_never_replaced() {
     let scratch = Scratch::new();
     let folder = DataDir::open(&scratch.0).unwrap();

@@ -50,9 +50,9 @@ async fn every_kind_of_change_is_found_and_located() {
     let changes = [
         ("update events set payload = '{\"coins\":1000000,\"note\":\"mine\"}' where position = 4", 4),
         ("update events set recorded_at = recorded_at + interval '1 us' where position = 5", 5),
-        ("delete from events where position = 6", 7),
-        ("delete from events where position <= 2", 3),
-        ("update events set position = position + 1000 where position = 7", 8),
+        ("delete from events where position = 6", 6),
+        ("delete from events where position <= 2", 1),
+        ("update events set position = position + 1000 where position = 7", 7),
         ("update events set chain = sha256(chain) where position = 9", 9),
     ];
     for (change, position) in changes {
