@@ -54,6 +54,8 @@ pub(crate) struct World<'s> {
     pub(crate) landed: Landed,
     pub(crate) figures: BTreeMap<String, f64>,
     pub(crate) violations: Vec<String>,
+    /// Nobody but the load asks for anything, so that the journal accounts for every event.
+    pub(crate) complete: bool,
     /// Of each start of a role: which and how long until it served.
     pub(crate) restarts: Vec<(String, Duration)>,
     settled: Summary,
@@ -108,6 +110,7 @@ impl<'s> World<'s> {
             landed: Landed::new(),
             figures: BTreeMap::new(),
             violations: Vec::new(),
+            complete: true,
             restarts: Vec::new(),
             settled: Summary::default(),
         };

@@ -1,15 +1,15 @@
 //! What was answered, kept outside the system.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-/// One request that was settled, or never will be: then its status is 0.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+/// One request that was settled, or never will be: then its status is 0. `handsel verify --acknowledged` reads it.
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Line {
     pub(crate) context: String,
     pub(crate) aggregate: String,
@@ -39,11 +39,5 @@ impl Journal {
         text.push(b'\n');
         let mut file = self.0.lock().expect("nothing panics under this lock");
         file.write_all(&text).expect("the journal can be written");
-    }
-
-    /// Reads a journal back.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Line>> {
-        let lines = BufReader::new(File::open(path)?).lines();
-        lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
     }
 }

@@ -39,6 +39,7 @@ async fn restored(world: &mut World<'_>) -> anyhow::Result<()> {
     world.servers.postgres.execute("postgres", &format!("alter database {copy} rename to {database}")).await?;
     let lost = before - world.number(events).await?;
     world.landed_times("lost events", lost.unsigned_abs());
+    world.complete = false;
     // What was acknowledged is gone, as everybody knows: from here on it counts again.
     std::fs::rename(world.journal(), world.journal().with_extension("lost"))?;
     for index in 0..world.roles.len() {

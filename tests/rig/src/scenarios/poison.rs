@@ -20,6 +20,7 @@ pub(crate) const EVENTS: Scenario = Scenario {
 };
 
 async fn events(world: &mut World<'_>) -> anyhow::Result<()> {
+    world.complete = false;
     world.go_on(500).await;
     world.execute("alter table read.accounts_v1 add constraint no_poison check (name not like 'Poison%')").await?;
     let url = world.role("command-api").url();

@@ -70,6 +70,7 @@ pub(crate) const PROJECTOR_AT_ROW: Scenario = Scenario {
 
 /// Renames one account until it has had a snapshot made of it, and a few times more.
 async fn at_snapshot(world: &mut World<'_>) -> anyhow::Result<()> {
+    world.complete = false;
     let index = world.index("command-api");
     let url = world.roles[index].url();
     let account = world.dice.uuid().to_string();
