@@ -11,7 +11,7 @@ mod clock;
 mod connection;
 mod deciding;
 pub(crate) mod decision;
-mod ledger;
+pub(crate) mod ledger;
 mod loading;
 mod novelty;
 mod publishing;

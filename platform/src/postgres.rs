@@ -50,6 +50,8 @@ pub struct PoolSettings {
     /// connection lives. For look-ups in tables that grow: a plan that was made for a few rows would walk through a
     /// million of them.
     pub plan_each_call: bool,
+    /// Whether the server refuses whatever would change something; for those who only look.
+    pub read_only: bool,
 }
 
 impl PoolSettings {
@@ -63,6 +65,7 @@ impl PoolSettings {
             statement_timeout: None,
             synchronous_commit: true,
             plan_each_call: false,
+            read_only: false,
         }
     }
 
@@ -148,6 +151,9 @@ pub fn connect_options(url: &Secret, settings: &PoolSettings) -> Result<PgConnec
     if settings.plan_each_call {
         options = options.options([("plan_cache_mode", "force_custom_plan")]);
     }
+    if settings.read_only {
+        options = options.options([("default_transaction_read_only", "on")]);
+    }
     Ok(options)
 }
 
@@ -204,7 +210,7 @@ async fn ping(pool: &PgPool) -> sqlx::Result<()> {
 }
 
 /// Host, port and database, for messages.
-fn server_name(options: &PgConnectOptions) -> String {
+pub fn server_name(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or_else(|| options.get_username());
     format!("{}:{}/{database}", options.get_host(), options.get_port())
 }

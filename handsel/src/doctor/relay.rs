@@ -1,0 +1,44 @@
+//! Whether what is stored gets published.
+
+use std::time::Duration;
+
+use event_schemas::Context;
+
+use super::{NotLooked, Patient, Seen};
+
+/// Longer than it takes until another relay leads.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
+
+pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLooked> {
+    for context in Context::ALL {
+        let store = patient.store(context)?;
+        // Where nothing runs, events wait until something does.
+        if !patient.is_served(patient.store_database(context)?).await? {
+            continue;
+        }
+        let mut vitals = store.vitals().await?;
+        if !vitals.relay_leads {
+            // Between two leaders there is none.
+            tokio::time::sleep(SECOND_LOOK).await;
+            vitals = store.vitals().await?;
+        }
+        let published = store.reader().relay_row().await?.map_or(0, |row| row.checkpoint.get());
+        let waiting = vitals.head.get() - published;
+        if waiting > 0 && !vitals.relay_leads {
+            seen.error(
+                "relay.no-leader",
+                format!("{waiting} events of `{context}` wait to be published and no relay leads"),
+                "nothing is published; read models are fed from the store, readers from outside get nothing",
+                "start a relay (`handsel relay`), or see in its log why it does not lead",
+            );
+        } else if waiting > patient.limits.relay_lag_max_events {
+            seen.warning(
+                "relay.far-behind",
+                format!("{waiting} events of `{context}` wait to be published, and a relay leads"),
+                "readers of the topic see events late; nothing is lost",
+                "see whether the broker is slow or away (`broker` in /readyz), and whether the number falls",
+            );
+        }
+    }
+    Ok(())
+}
