@@ -174,6 +174,20 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
+/// What is wrong with a server that is unavailable, and what follows, in one sentence.
+pub fn why_unavailable(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|refused| refused.code());
+    let (what, then) = match code.as_deref() {
+        Some("53100") => ("the disk of Postgres is full", "make room; it goes on by itself"),
+        Some("53200") => ("Postgres has no memory left", "end other clients or give it more; it goes on by itself"),
+        Some("53300") => ("Postgres has no connection left", "raise max_connections or end other clients"),
+        Some("57P01" | "57P02" | "57P03" | "57P05") => ("Postgres starts or stops", "it goes on by itself"),
+        Some("25006") => ("Postgres takes no writes, as a standby does", "name the primary in the URL"),
+        _ => ("Postgres cannot be reached", "check that it runs and that the URL is right"),
+    };
+    format!("{what} ({error}); {then}")
+}
+
 /// SQLSTATEs of a server that is away or overloaded: connection exceptions, insufficient resources (a full disk,
 /// too many connections), operator intervention, and a standby that cannot write.
 fn is_unavailable_state(code: &str) -> bool {
@@ -193,7 +207,7 @@ pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
     loop {
         match ping(&pool).await {
             Ok(()) => check.pass(),
-            Err(error) => check.fail(format!("Postgres does not answer: {error}")),
+            Err(error) => check.fail(why_unavailable(&error)),
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH_PERIOD) => {}

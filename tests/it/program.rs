@@ -4,6 +4,7 @@ mod alone;
 mod beside;
 mod ending;
 mod parked;
+mod status;
 mod users;
 
 use std::collections::BTreeSet;
@@ -204,6 +205,7 @@ async fn help_is_the_manual() {
         "projector",
         "migrate",
         "status",
+        "doctor",
         "import",
         "rebuild",
         "recover",

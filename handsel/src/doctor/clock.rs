@@ -16,7 +16,7 @@ pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLo
             seen.warning(
                 "clock.skew",
                 format!("the clock of Postgres at {name} is {} this machine's", apart(skew)),
-                "times in events and rows contradict each other; order is not affected, it follows positions",
+                "lags and logs of this machine tell another time than events, which carry that of Postgres",
                 "let both machines follow a time server (chrony, systemd-timesyncd)",
             );
         }
@@ -28,8 +28,8 @@ pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLo
             seen.error(
                 "clock.events-from-the-future",
                 format!("the newest event of `{context}` is {} the clock of Postgres", apart(ahead)),
-                "time never goes back within a store: until clocks catch up, new events get the time of that one",
-                "set the clock of the machine that appends; do not set it back further, and wait",
+                "that clock was set back: time never goes back within a store, so new events get this time too",
+                "let the machine of Postgres follow a time server; it passes when its clock has caught up",
             );
         }
     }
