@@ -43,8 +43,8 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
     Explanation::new(
         "store-unavailable",
         503,
-        "The event store, or the keys that it seals with, cannot be reached or has no room. Nothing that was answered is \
-         lost. Repeat with the same Idempotency-Key after Retry-After; commands go on by themselves.",
+        "The event store, or the keys that it seals with, cannot be reached or has no room. Nothing that was answered \
+         is lost. Repeat with the same Idempotency-Key after Retry-After; commands go on by themselves.",
     ),
     Explanation::new(
         "version-conflict",

@@ -18,8 +18,10 @@ pub struct Vitals {
     pub newest_at: Option<Timestamp>,
     /// The clock of Postgres.
     pub postgres_now: Timestamp,
-    /// Whether a relay leads.
-    pub relay_leads: bool,
+    /// The session of the relay that leads, if one does.
+    pub relay: Option<Holder>,
+    /// When the oldest event was recorded that waits to be published.
+    pub waits_since: Option<Timestamp>,
     /// Who holds the lock under which events are appended, if anybody does just now.
     pub append_lock: Option<Holder>,
     /// Answers in the ledger should have been deleted and were not.
@@ -42,6 +44,7 @@ struct Row {
     history: uuid::Uuid,
     head: i64,
     newest_at: Option<chrono::DateTime<chrono::Utc>>,
+    waits_since: Option<chrono::DateTime<chrono::Utc>>,
     postgres_now: chrono::DateTime<chrono::Utc>,
     answers_overdue: bool,
 }
@@ -49,6 +52,7 @@ struct Row {
 /// An answer is looked for every ten minutes; two hours later it is overdue by any measure.
 const ANSWERS: &str = "
     select s.history, coalesce(e.position, 0) as head, e.recorded_at as newest_at, clock_timestamp() as postgres_now,
+           (select recorded_at from events where position = (select checkpoint + 1 from relay)) as waits_since,
            exists (select from commands where recorded_at < now() - make_interval(hours => $1 + 2)) as answers_overdue
       from store s left join (select position, recorded_at from events order by position desc limit 1) e on true";
 
@@ -78,14 +82,15 @@ impl Store {
 
 async fn ask(db: &mut PgConnection, config: &StoreConfig) -> Result<Vitals, StoreError> {
     let row: Row = sqlx::query_as(ANSWERS).bind(ledger::HOURS).fetch_one(&mut *db).await?;
-    let relay: Option<Holder> = sqlx::query_as(HOLDER).bind(config.relay_lock_key()).fetch_optional(&mut *db).await?;
+    let relay = sqlx::query_as(HOLDER).bind(config.relay_lock_key()).fetch_optional(&mut *db).await?;
     let append_lock = sqlx::query_as(HOLDER).bind(config.lock_key()).fetch_optional(db).await?;
     Ok(Vitals {
         history: History(row.history),
         head: Position(row.head),
         newest_at: row.newest_at.map(Timestamp::new),
         postgres_now: Timestamp::new(row.postgres_now),
-        relay_leads: relay.is_some(),
+        relay,
+        waits_since: row.waits_since.map(Timestamp::new),
         append_lock,
         answers_overdue: row.answers_overdue,
     })

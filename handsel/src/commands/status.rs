@@ -90,7 +90,7 @@ async fn store(instance: &Instance, context: Context, notes: &mut Notes) -> Resu
     let store = Store::open(store_config(&instance.urls, context)).await?;
     let (vitals, relay) = (store.vitals().await?, store.reader().relay_row().await?);
     let waiting = vitals.head.get() - relay.as_ref().map_or(0, |relay| relay.checkpoint.get());
-    if waiting > 0 && !vitals.relay_leads {
+    if waiting > 0 && vitals.relay.is_none() {
         notes.waiting.push(format!("{waiting} events of `{context}` wait to be published, and no relay leads"));
     }
     let published = relay.map_or_else(|| "never".to_owned(), |relay| relay.checkpoint.to_string());

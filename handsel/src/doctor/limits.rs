@@ -22,6 +22,10 @@ pub struct Limits {
     #[arg(long, env = "HANDSEL_DOCTOR_RELAY_LAG_MAX_EVENTS", value_name = "N", default_value_t = 10_000)]
     pub relay_lag_max_events: i64,
 
+    /// A relay is far behind, too, when an event has waited for longer.
+    #[arg(long, env = "HANDSEL_DOCTOR_RELAY_LAG_MAX_S", value_name = "S", default_value_t = 30)]
+    pub relay_lag_max_s: u32,
+
     /// A read model that is older than this is far behind.
     #[arg(long, env = "HANDSEL_DOCTOR_VIEW_LAG_MAX_S", value_name = "S", default_value_t = 60)]
     pub view_lag_max_s: u32,

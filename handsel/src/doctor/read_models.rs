@@ -52,7 +52,7 @@ fn versions(status: &Status, seen: &mut Seen) {
             "read-models.other-version",
             format!("the rows of `{name}` were made by version {made} of its code, this is version {}", model.version),
             "a projector of this version does not follow it, so it stands still",
-            format!("`handsel rebuild {name}`, or run projectors of the version that made them"),
+            format!("`handsel rebuild {name} --accept`, or run projectors of the version that made them"),
         );
     }
 }

@@ -10,6 +10,7 @@ use super::{NotLooked, Patient, Seen};
 const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLooked> {
+    let limits = &patient.limits;
     for context in Context::ALL {
         let store = patient.store(context)?;
         // Where nothing runs, events wait until something does.
@@ -17,27 +18,33 @@ pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLo
             continue;
         }
         let mut vitals = store.vitals().await?;
-        if !vitals.relay_leads {
+        if vitals.relay.is_none() {
             // Between two leaders there is none.
             tokio::time::sleep(SECOND_LOOK).await;
             vitals = store.vitals().await?;
         }
         let published = store.reader().relay_row().await?.map_or(0, |row| row.checkpoint.get());
         let waiting = vitals.head.get() - published;
-        if waiting > 0 && !vitals.relay_leads {
-            seen.error(
+        let since = vitals.waits_since.map_or(0, |since| vitals.postgres_now.micros() - since.micros()) / 1_000_000;
+        match vitals.relay {
+            None if waiting > 0 => seen.error(
                 "relay.no-leader",
                 format!("{waiting} events of `{context}` wait to be published and no relay leads"),
                 "nothing is published; read models are fed from the store, readers from outside get nothing",
                 "start a relay (`handsel relay`), or see in its log why it does not lead",
-            );
-        } else if waiting > patient.limits.relay_lag_max_events {
-            seen.warning(
-                "relay.far-behind",
-                format!("{waiting} events of `{context}` wait to be published, and a relay leads"),
-                "readers of the topic see events late; nothing is lost",
-                "see whether the broker is slow or away (`broker` in /readyz), and whether the number falls",
-            );
+            ),
+            Some(leader) if waiting > limits.relay_lag_max_events || since > i64::from(limits.relay_lag_max_s) => seen
+                .warning(
+                    "relay.far-behind",
+                    format!("{waiting} events of `{context}` wait to be published, the oldest for {since} s"),
+                    "a relay leads and does not keep up: readers of the topic see events late; nothing is lost",
+                    format!(
+                        "see whether the broker is slow or away, and whether the leader is alive: it is the client of \
+                         process {} of Postgres; once that has ended, another relay leads",
+                        leader.pid
+                    ),
+                ),
+            None | Some(_) => {}
         }
     }
     Ok(())

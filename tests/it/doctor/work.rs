@@ -20,6 +20,11 @@ async fn events_that_wait_without_a_leader_and_a_leader_that_is_far_behind_are_n
     let led = ask_of(&database, &["--relay-lag-max-events", "0"]).await;
     assert!(!led.codes().contains(&"relay.no-leader"), "{:#}", led.seen);
     assert!(led.names("relay.far-behind").contains("1 events of `orders` wait"));
+    assert!(!ask_of(&database, &[]).await.codes().contains(&"relay.far-behind"), "it is one, and young");
+    plant(&database, "alter table es_orders.events disable trigger all").await;
+    plant(&database, "update es_orders.events set recorded_at = now() - interval '1 hour'").await;
+    let stalled = ask_of(&database, &[]).await;
+    assert!(stalled.names("relay.far-behind").contains("the oldest for 36"), "{:#}", stalled.seen);
 }
 
 #[tokio::test]
