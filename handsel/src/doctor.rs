@@ -17,6 +17,7 @@ mod lost;
 mod patient;
 mod ports;
 mod postgres;
+mod process;
 mod read_models;
 mod relay;
 mod schemas;
@@ -56,6 +57,7 @@ const OF_THE_MACHINE: &[Check] = &[check!(folder), check!(ports), check!(disk)];
 
 /// What needs servers.
 const CHECKS: &[Check] = &[
+    check!(process),
     check!(postgres),
     check!(sessions),
     check!(schemas),

@@ -6,6 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
 
@@ -122,7 +123,10 @@ pub async fn pool(url: &Secret, settings: &PoolSettings) -> Result<PgPool, Conne
     let options = connect_options(url, settings)?;
     let server = server_name(&options);
     let unreachable = |source| ConnectError::Unreachable { server: server.clone(), source };
-    let pool = pool_options(settings).connect_with(options).await.map_err(unreachable)?;
+    let pool = match pool_options(settings).connect_with(options.clone()).await {
+        Ok(pool) => pool,
+        Err(error) => return Err(unreachable(told(&options, error).await)),
+    };
     let number: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await.map_err(unreachable)?;
     match major_version(&number) {
         Some(found) if found < VERSION_MIN => Err(ConnectError::TooOld { server, found }),
@@ -207,12 +211,24 @@ pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
     loop {
         match ping(&pool).await {
             Ok(()) => check.pass(),
-            Err(error) => check.fail(why_unavailable(&error)),
+            Err(error) => check.fail(why_unavailable(&told(&pool.connect_options(), error).await)),
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH_PERIOD) => {}
             () = shutdown.begun() => return,
         }
+    }
+}
+
+/// A pool tries again and again while a server starts or has no connection left, and at last tells only of its patience:
+/// then one attempt without a pool says why.
+async fn told(options: &PgConnectOptions, error: sqlx::Error) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    match tokio::time::timeout(ANSWER_WAIT_MAX, options.connect()).await {
+        Ok(Err(said)) => said,
+        Ok(Ok(_)) | Err(_) => error,
     }
 }
 

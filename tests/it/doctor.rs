@@ -3,6 +3,7 @@
 mod healthy;
 mod machine;
 mod postgres;
+mod process;
 mod rows;
 mod servers;
 mod work;

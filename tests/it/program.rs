@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use platform::data_dir::DataDir;
 use tests::{Program, database, empty_database};
 
+pub(crate) use self::parked::POISON;
 use super::{EXE, journeys};
 
 /// A program on a database of the test's server: starting a Postgres takes longer than most of these tests.

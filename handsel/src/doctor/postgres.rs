@@ -39,6 +39,11 @@ fn refused(name: &str, error: &ConnectError, seen: &mut Seen) {
             Some("53300") => {
                 ("postgres.no-connections-left", source.to_string(), "raise max_connections, or end other clients")
             }
+            Some("55000") => (
+                "postgres.closed",
+                source.to_string(),
+                "`alter database … with allow_connections true`, if it may be used",
+            ),
             Some("57P03") => ("postgres.not-yet-ready", source.to_string(), "wait until it has started or stopped"),
             _ => (
                 "postgres.unreachable",

@@ -16,9 +16,17 @@ const OLD: &str = "
        and state like 'idle in transaction%' and xact_start < clock_timestamp() - make_interval(secs => $1)
      order by xact_start limit 5";
 
+/// Else the states of sessions of other roles are not told.
+const SEES_OTHERS: &str = "select pg_has_role('pg_read_all_stats', 'usage')";
+
 pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLooked> {
     let max = patient.limits.transaction_max_s;
     for (name, pool) in patient.reached() {
+        let sees: bool = sqlx::query_scalar(SEES_OTHERS).fetch_one(pool).await?;
+        if !sees {
+            let reason = format!("Postgres at {name} does not tell this role what others do: grant pg_read_all_stats");
+            seen.not_looked(NotLooked::because(reason));
+        }
         let sessions: Vec<Session> = sqlx::query_as(OLD).bind(f64::from(max)).fetch_all(pool).await?;
         for (pid, application, state, seconds, snapshot) in sessions {
             let holds = if snapshot { " and holds a snapshot" } else { "" };

@@ -40,6 +40,34 @@ async fn a_wrong_password_and_a_database_that_is_not_there_are_named() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_closed_or_starts_and_a_url_that_is_none_are_named() {
+    let database = empty_database().await;
+    let mut url = reqwest::Url::parse(database.url()).unwrap();
+    url.set_password(Some("swordfish")).unwrap();
+    let proxy = Proxy::before(url.as_str()).await;
+    proxy.falsify(b"28P01", b"57P03");
+    ask_at(proxy.url()).await.names("postgres.not-yet-ready");
+    let elsewhere = empty_database().await;
+    plant(&elsewhere, &format!("alter database {} with allow_connections false", database.name())).await;
+    ask_at(database.url()).await.names("postgres.closed");
+    ask_at("swordfish").await.names("postgres.bad-url");
+}
+
+#[tokio::test]
+async fn a_role_that_gets_no_connection_is_named_and_one_that_sees_too_little_says_so() {
+    let (database, role) = (database().await, format!("little_{}", uuid::Uuid::new_v4().simple()));
+    plant(&database, &format!("create role {role} login password 'swordfish'")).await;
+    let mut url = reqwest::Url::parse(database.url()).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("swordfish")).unwrap();
+    let said = ask_at(url.as_str()).await;
+    assert!(said.not_looked_at("sessions"), "{:#}", said.seen);
+    plant(&database, &format!("alter role {role} connection limit 0")).await;
+    ask_at(url.as_str()).await.names("postgres.no-connections-left");
+    plant(&database, &format!("drop role {role}")).await;
+}
+
+#[tokio::test]
 async fn a_postgres_that_is_too_old_is_named_with_its_version() {
     let database = database().await;
     let (mut connection, old) = (session(&database, "test").await, b"160009");

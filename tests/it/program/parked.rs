@@ -7,7 +7,7 @@ use super::on;
 
 const EVENT: &str = "018f4e7a-0000-7000-8000-0000000000ee";
 /// Appended past the commands, chained as it must be: nothing but its type is wrong.
-pub(super) const POISON: &str = r#"
+pub(crate) const POISON: &str = r#"
     set search_path = es_orders;
     do $$
     declare
