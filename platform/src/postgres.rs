@@ -220,7 +220,7 @@ pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
     }
 }
 
-/// A pool tries again and again while a server starts or has no connection left, and at last tells only of its patience:
+/// A pool keeps trying while a server starts or has no connection left, and at last tells only of its patience:
 /// then one attempt without a pool says why.
 async fn told(options: &PgConnectOptions, error: sqlx::Error) -> sqlx::Error {
     if !matches!(error, sqlx::Error::PoolTimedOut) {
