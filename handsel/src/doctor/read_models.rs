@@ -47,10 +47,13 @@ pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLo
 fn versions(status: &Status, seen: &mut Seen) {
     let (name, model) = (status.projection, READ_MODELS.iter().find(|model| model.name == status.projection));
     let (Some(made), Some(model)) = (status.version, model) else { return };
-    if made != model.version {
+    if made != model.version() {
         seen.error(
             "read-models.other-version",
-            format!("the rows of `{name}` were made by version {made} of its code, this is version {}", model.version),
+            format!(
+                "the rows of `{name}` were made by version {made} of its code, this is version {}",
+                model.version()
+            ),
             "a projector of this version does not follow it, so it stands still",
             format!("`handsel rebuild {name} --accept`, or run projectors of the version that made them"),
         );
