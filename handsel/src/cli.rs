@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, heads, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status, up,
-    verify,
+    config, doctor, heads, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status,
+    up, verify,
 };
 
 /// Handsel: the event-sourced backend of a marketplace.
