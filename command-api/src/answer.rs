@@ -43,7 +43,8 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
     Explanation::new(
         "store-unavailable",
         503,
-        "The event store cannot be reached. Repeat with the same Idempotency-Key after Retry-After.",
+        "The event store, or the keys that it seals with, cannot be reached or has no room. Nothing that was answered \
+         is lost. Repeat with the same Idempotency-Key after Retry-After; commands go on by themselves.",
     ),
     Explanation::new(
         "version-conflict",
@@ -177,7 +178,10 @@ pub(crate) fn broken(error: &StoreError) -> Problem {
 /// What the ring of keys says.
 pub(crate) fn keyless(error: &KeysError) -> Problem {
     match error {
-        KeysError::Unavailable(_) => away(),
+        KeysError::Unavailable(_) => {
+            let detail = "the keys of personal data cannot be reached just now; nothing was changed: repeat it";
+            Problem::unavailable("store-unavailable", detail, RETRY_AFTER_S)
+        }
         other => Problem::internal(other),
     }
 }

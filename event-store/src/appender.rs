@@ -11,7 +11,7 @@ mod clock;
 mod connection;
 mod deciding;
 pub(crate) mod decision;
-mod ledger;
+pub(crate) mod ledger;
 mod loading;
 mod novelty;
 mod publishing;
@@ -291,7 +291,11 @@ impl Appender {
     fn is_away(&self, why: String) {
         let before = self.state.send_replace(AppenderState::Away(why.clone()));
         if before == AppenderState::Serving {
-            tracing::warn!(context = self.config.context, why, "Commands have to wait for Postgres");
+            tracing::warn!(
+                context = self.config.context,
+                why,
+                "Commands wait until Postgres answers, and go on by themselves: {why}"
+            );
         }
     }
 

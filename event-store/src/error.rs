@@ -7,8 +7,9 @@ use envelope::{History, Position};
 /// Why the store could not do what it was asked. Several who wait for the same thing hear the same.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Postgres cannot be reached or is shutting down; everything resumes by itself when it is back.
-    #[error("Postgres cannot be reached ({0}); check that it runs and that the URL is right")]
+    /// Postgres cannot be reached, is shutting down or has no room: the text says which, and what to do. Everything
+    /// resumes by itself when that is over.
+    #[error("{0}")]
     Unavailable(String),
     /// Postgres refused a statement.
     #[error("Postgres refused: {0}")]
@@ -107,7 +108,7 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if platform::postgres::is_unavailable(&error) {
-            Self::Unavailable(error.to_string())
+            Self::Unavailable(platform::postgres::why_unavailable(&error))
         } else {
             Self::Database(Arc::new(error))
         }

@@ -5,6 +5,7 @@
 
 mod cache;
 mod error;
+mod look;
 mod maker;
 mod master;
 mod transfer;

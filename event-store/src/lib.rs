@@ -35,8 +35,10 @@ mod reader;
 pub mod recover;
 pub mod relay;
 mod store;
+pub mod tail;
 mod transact;
 pub mod verify;
+mod vitals;
 
 pub use appender::{AppenderState, Committed};
 pub use commands::{Ask, Commands, Done, IdempotencyKey, Refused};
@@ -46,3 +48,4 @@ pub use error::StoreError;
 pub use reader::{Head, RawPayload, Reader, RelayRow};
 pub use store::Store;
 pub use transact::Transact;
+pub use vitals::{Holder, Vitals};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs_es::Aggregate;
 use cqrs_es::persist::EventUpcaster;
 use envelope::{History, Position};
-use platform::postgres::{answered, lend};
+use platform::postgres::{Lent, answered, lend};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection, PgPool};
 use tokio::sync::{OnceCell, mpsc, watch};
@@ -152,6 +152,11 @@ impl Store {
 
     pub(crate) fn command_timeout(&self) -> Duration {
         self.0.config.command_timeout
+    }
+
+    /// A connection of the readers.
+    pub(crate) async fn connection(&self) -> Result<Lent, StoreError> {
+        Ok(lend(&self.0.pool).await?)
     }
 
     pub(crate) fn config(&self) -> &StoreConfig {

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, heads, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status, up,
-    verify,
+    config, doctor, heads, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status,
+    up, verify,
 };
 
 /// Handsel: the event-sourced backend of a marketplace.
@@ -40,6 +40,8 @@ enum Command {
     Migrate(Box<migrate::Migrate>),
     /// Show how stores, relays and read models are.
     Status(Box<status::Status>),
+    /// Look at everything and name what is wrong and what to do.
+    Doctor(Box<doctor::Doctor>),
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
@@ -82,6 +84,7 @@ impl Cli {
             Some(Command::Projector(role)) => role.run().await,
             Some(Command::Migrate(command)) => command.run().await,
             Some(Command::Status(command)) => command.run().await,
+            Some(Command::Doctor(command)) => command.run().await,
             Some(Command::Import(Import::Cdnow(command))) => command.run().await,
             Some(Command::Import(Import::PostgresEs(command))) => command.run().await,
             Some(Command::Rebuild(command)) => command.run().await,

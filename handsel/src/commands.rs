@@ -1,6 +1,7 @@
 //! A file for each sub-command.
 
 pub mod config;
+pub mod doctor;
 pub mod heads;
 pub mod import_cdnow;
 pub mod import_postgres_es;

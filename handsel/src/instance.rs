@@ -177,7 +177,7 @@ impl Urls {
     }
 
     /// Those of a running `up`, unless others were set.
-    fn beside(settings: &Settings, running: &Running) -> anyhow::Result<Self> {
+    pub(crate) fn beside(settings: &Settings, running: &Running) -> anyhow::Result<Self> {
         let other = Secret::new(running.database_url.clone());
         let noted = |url: Option<&String>| url.map_or_else(|| other.clone(), Secret::new);
         let mut stores = BTreeMap::new();

@@ -3,6 +3,7 @@
 pub mod cdnow;
 pub mod cli;
 pub mod commands;
+pub mod doctor;
 pub mod failure;
 pub mod heads;
 pub mod instance;

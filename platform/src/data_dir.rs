@@ -44,6 +44,24 @@ impl DataDir {
         Err(DataDirError::InUse { path, holder })
     }
 
+    /// Which process holds the folder, `None` if nobody does. Nothing is made, changed or kept.
+    ///
+    /// # Errors
+    /// If the lock file is there and cannot be opened.
+    pub fn holder(path: &Path) -> io::Result<Option<String>> {
+        let path = path.join(LOCK_FILE);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(_) => Ok(None),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(Some(fs::read_to_string(&path)?.trim().to_owned())),
+            Err((_, errno)) => Err(errno.into()),
+        }
+    }
+
     /// The folder itself, as an absolute path.
     pub fn path(&self) -> &Path {
         &self.path

@@ -6,6 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
 
@@ -50,6 +51,8 @@ pub struct PoolSettings {
     /// connection lives. For look-ups in tables that grow: a plan that was made for a few rows would walk through a
     /// million of them.
     pub plan_each_call: bool,
+    /// Whether the server refuses whatever would change something; for those who only look.
+    pub read_only: bool,
 }
 
 impl PoolSettings {
@@ -63,6 +66,7 @@ impl PoolSettings {
             statement_timeout: None,
             synchronous_commit: true,
             plan_each_call: false,
+            read_only: false,
         }
     }
 
@@ -119,7 +123,10 @@ pub async fn pool(url: &Secret, settings: &PoolSettings) -> Result<PgPool, Conne
     let options = connect_options(url, settings)?;
     let server = server_name(&options);
     let unreachable = |source| ConnectError::Unreachable { server: server.clone(), source };
-    let pool = pool_options(settings).connect_with(options).await.map_err(unreachable)?;
+    let pool = match pool_options(settings).connect_with(options.clone()).await {
+        Ok(pool) => pool,
+        Err(error) => return Err(unreachable(told(&options, error).await)),
+    };
     let number: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await.map_err(unreachable)?;
     match major_version(&number) {
         Some(found) if found < VERSION_MIN => Err(ConnectError::TooOld { server, found }),
@@ -148,6 +155,9 @@ pub fn connect_options(url: &Secret, settings: &PoolSettings) -> Result<PgConnec
     if settings.plan_each_call {
         options = options.options([("plan_cache_mode", "force_custom_plan")]);
     }
+    if settings.read_only {
+        options = options.options([("default_transaction_read_only", "on")]);
+    }
     Ok(options)
 }
 
@@ -166,6 +176,20 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// What is wrong with a server that is unavailable, and what follows, in one sentence.
+pub fn why_unavailable(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|refused| refused.code());
+    let (what, then) = match code.as_deref() {
+        Some("53100") => ("the disk of Postgres is full", "make room; it goes on by itself"),
+        Some("53200") => ("Postgres has no memory left", "end other clients or give it more; it goes on by itself"),
+        Some("53300") => ("Postgres has no connection left", "raise max_connections or end other clients"),
+        Some("57P01" | "57P02" | "57P03" | "57P05") => ("Postgres starts or stops", "it goes on by itself"),
+        Some("25006") => ("Postgres takes no writes, as a standby does", "name the primary in the URL"),
+        _ => ("Postgres cannot be reached", "check that it runs and that the URL is right"),
+    };
+    format!("{what} ({error}); {then}")
 }
 
 /// SQLSTATEs of a server that is away or overloaded: connection exceptions, insufficient resources (a full disk,
@@ -187,12 +211,24 @@ pub async fn watch(pool: PgPool, check: Check, shutdown: Shutdown) {
     loop {
         match ping(&pool).await {
             Ok(()) => check.pass(),
-            Err(error) => check.fail(format!("Postgres does not answer: {error}")),
+            Err(error) => check.fail(why_unavailable(&told(&pool.connect_options(), error).await)),
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH_PERIOD) => {}
             () = shutdown.begun() => return,
         }
+    }
+}
+
+/// A pool keeps trying while a server starts or has no connection left, and at last tells only of its patience:
+/// then one attempt without a pool says why.
+async fn told(options: &PgConnectOptions, error: sqlx::Error) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    match tokio::time::timeout(ANSWER_WAIT_MAX, options.connect()).await {
+        Ok(Err(said)) => said,
+        Ok(Ok(_)) | Err(_) => error,
     }
 }
 
@@ -204,7 +240,7 @@ async fn ping(pool: &PgPool) -> sqlx::Result<()> {
 }
 
 /// Host, port and database, for messages.
-fn server_name(options: &PgConnectOptions) -> String {
+pub fn server_name(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or_else(|| options.get_username());
     format!("{}:{}/{database}", options.get_host(), options.get_port())
 }

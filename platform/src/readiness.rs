@@ -17,7 +17,22 @@ pub struct Readiness {
 struct State {
     started: bool,
     draining: bool,
-    checks: BTreeMap<String, Result<(), String>>,
+    checks: BTreeMap<String, Held>,
+}
+
+/// What a part last said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Held {
+    Well,
+    /// Work may be given, and something is not as it should be.
+    Remark(String),
+    Fails(String),
+}
+
+impl Held {
+    fn passes(&self) -> bool {
+        !matches!(self, Self::Fails(_))
+    }
 }
 
 /// One part's check; it starts out as failed.
@@ -36,7 +51,7 @@ impl Readiness {
     /// A check by this name, failed until its part says otherwise.
     pub fn check(&self, name: impl Into<String>) -> Check {
         let name = name.into();
-        self.lock().checks.insert(name.clone(), Err("starting".to_owned()));
+        self.lock().checks.insert(name.clone(), Held::Fails("starting".to_owned()));
         Check { name, readiness: self.clone() }
     }
 
@@ -58,7 +73,7 @@ impl Readiness {
     /// Whether work may be given.
     pub fn is_ready(&self) -> bool {
         let state = self.lock();
-        state.started && !state.draining && state.checks.values().all(Result::is_ok)
+        state.started && !state.draining && state.checks.values().all(Held::passes)
     }
 
     /// Every check with what is wrong with it, one per line, as Kubernetes prints its own.
@@ -71,8 +86,9 @@ impl Readiness {
         }
         for (name, result) in &state.checks {
             let _ = match result {
-                Ok(()) => writeln!(lines, "[+]{name} ok"),
-                Err(reason) => writeln!(lines, "[-]{name} failed: {reason}"),
+                Held::Well => writeln!(lines, "[+]{name} ok"),
+                Held::Remark(what) => writeln!(lines, "[+]{name} ok, but {what}"),
+                Held::Fails(reason) => writeln!(lines, "[-]{name} failed: {reason}"),
             };
         }
         lines
@@ -87,21 +103,37 @@ impl Readiness {
 impl Check {
     /// All is well.
     pub fn pass(&self) {
-        self.set(Ok(()));
+        self.set(Held::Well);
+    }
+
+    /// Work may be given, but operators should know of something: `/readyz?verbose` shows it, the log when it begins.
+    pub fn pass_but(&self, what: impl Into<String>) {
+        self.set(Held::Remark(what.into()));
     }
 
     /// Something is wrong; the reason is shown by `/readyz?verbose` and logged when it first fails.
     pub fn fail(&self, reason: impl Into<String>) {
-        self.set(Err(reason.into()));
+        self.set(Held::Fails(reason.into()));
     }
 
-    fn set(&self, result: Result<(), String>) {
-        let before = self.readiness.lock().checks.insert(self.name.clone(), result.clone());
+    fn set(&self, now: Held) {
+        let before = self.readiness.lock().checks.insert(self.name.clone(), now.clone());
         let check = &self.name;
-        match (before, result) {
-            (Some(Err(_)) | None, Ok(())) => tracing::info!(%check, "Check `{check}` passes"),
-            (Some(Ok(())), Err(reason)) => tracing::warn!(%check, %reason, "Check `{check}` fails: {reason}"),
-            (Some(Ok(())), Ok(())) | (Some(Err(_)) | None, Err(_)) => {}
+        let well = f64::from(u8::from(now == Held::Well));
+        metrics::gauge!("handsel_check_well", "check" => self.name.clone()).set(well);
+        match (before, now) {
+            (Some(Held::Fails(_) | Held::Remark(_)) | None, Held::Well) => {
+                tracing::info!(%check, "Check `{check}` passes");
+            }
+            (Some(Held::Well | Held::Remark(_)), Held::Fails(reason)) => {
+                tracing::warn!(%check, %reason, "Check `{check}` fails: {reason}");
+            }
+            (Some(Held::Well | Held::Fails(_)) | None, Held::Remark(what)) => {
+                tracing::warn!(%check, %what, "Check `{check}` passes, but {what}");
+            }
+            (Some(Held::Well), Held::Well)
+            | (Some(Held::Remark(_)), Held::Remark(_))
+            | (Some(Held::Fails(_)) | None, Held::Fails(_)) => {}
         }
     }
 }

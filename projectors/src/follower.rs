@@ -115,7 +115,8 @@ impl Follower {
             }
             let pause = ended.pause();
             if pause > Duration::ZERO {
-                tracing::warn!(projection = self.model.name, reason = %ended, "The projection stopped and tries again");
+                let projection = self.model.name;
+                tracing::warn!(projection, reason = %ended, "The projection stopped and tries again: {ended}");
                 self.pulse.stop(ended.to_string(), ended.needs_person());
                 tokio::select! {
                     () = self.shutdown.cancelled() => return,

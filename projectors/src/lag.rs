@@ -20,8 +20,16 @@ use crate::stores::Stores;
 const EVERY: Duration = Duration::from_secs(2);
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// The generation of each read model that is shown, as the last heartbeat found it.
-pub(crate) type Shown = BTreeMap<String, i32>;
+/// What is shown of each read model, as the last heartbeat found it.
+pub(crate) type Shown = BTreeMap<String, Live>;
+
+/// The generation that is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) generation: i32,
+    /// So many events it leaves out for now; counted up to 10,000.
+    pub(crate) parked: i64,
+}
 
 /// How a projection is in this process.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +108,10 @@ pub(crate) async fn report(
             }
         }
         match beat_all(&views, process, &beats).await {
-            Ok(now) => _ = shown.send_replace(now),
+            Ok(now) => {
+                show_parked(&followed, &now);
+                shown.send_replace(now);
+            }
             Err(error) => tracing::debug!(%error, "The heartbeat could not be written"),
         }
     }
@@ -148,6 +159,14 @@ fn show(model: &ReadModel, lag: Lag) {
     metrics::gauge!("handsel_projection_lag_seconds", "projection" => model.name).set(lag.seconds);
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a gauge")]
+fn show_parked(followed: &[(&'static ReadModel, Pulse)], shown: &Shown) {
+    for (model, _) in followed {
+        let parked = shown.get(model.name).map_or(0, |live| live.parked);
+        metrics::gauge!("handsel_projection_parked_events", "projection" => model.name).set(parked as f64);
+    }
+}
+
 async fn measure(context: Context, cursor: &Cursor, stores: &Stores, watched: &Watched) -> Lag {
     let seen = watched.seen(context);
     let mut events = 0;
@@ -177,7 +196,7 @@ async fn beat_all(views: &PgPool, process: Uuid, beats: &[Beat]) -> sqlx::Result
 }
 
 async fn write(db: &mut PgConnection, process: Uuid, beats: &[Beat]) -> sqlx::Result<Shown> {
-    let shown: Vec<(String, i32)> = sqlx::query_as(
+    let shown: Vec<(String, i32, i64)> = sqlx::query_as(
         "with gone as (delete from read.heartbeats where beat_at < now() - interval '1 minute'),
          beats as (
              insert into read.heartbeats (projection, process, partitions, state, lag_events, lag_seconds)
@@ -187,7 +206,11 @@ async fn write(db: &mut PgConnection, process: Uuid, beats: &[Beat]) -> sqlx::Re
              on conflict (projection, process) do update set
                  partitions = excluded.partitions, state = excluded.state, lag_events = excluded.lag_events,
                  lag_seconds = excluded.lag_seconds, beat_at = now())
-         select projection, generation from read.generations where state = 'live'",
+         select g.projection, g.generation,
+                (select count(*) from (select from read.parked p
+                                        where p.projection = g.projection and p.generation = g.generation
+                                        limit 10000) as parked)
+           from read.generations g where g.state = 'live'",
     )
     .bind(process)
     .bind(beats.iter().map(|beat| beat.projection).collect::<Vec<_>>())
@@ -197,7 +220,7 @@ async fn write(db: &mut PgConnection, process: Uuid, beats: &[Beat]) -> sqlx::Re
     .bind(beats.iter().map(|beat| beat.lag.map(|lag| lag.seconds)).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
-    Ok(shown.into_iter().collect())
+    Ok(shown.into_iter().map(|(name, generation, parked)| (name, Live { generation, parked })).collect())
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ pub async fn run(
         tasks.spawn(follower.run());
     }
     if let Some(check) = config.check {
-        tasks.spawn(health::report(check, followed.clone(), feed.refusals().clone(), shutdown.clone()));
+        tasks.spawn(health::report(check, followed.clone(), feed.refusals().clone(), shown, shutdown.clone()));
     }
     tasks.spawn(lag::report(views, process, followed, stores, watched, to_shown, shutdown));
     while let Some(ended) = tasks.join_next().await {

@@ -193,7 +193,9 @@ async fn one_by_one(
                     context = %event.context,
                     position = event.position.get(),
                     reason,
-                    "Parked an event that cannot be applied; see `handsel parked list`"
+                    "Parked an event that cannot be applied, later ones of its aggregate wait behind it; see \
+                     `handsel parked list {}`: {reason}",
+                    target.model.name
                 );
                 parked_rows::park(db, target.model.name, generation, event, &reason).await?;
                 faults::pass("projection.parked");

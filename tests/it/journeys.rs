@@ -2,6 +2,7 @@
 
 mod apart;
 mod away;
+mod full;
 mod kafka;
 mod killed;
 mod replay;

@@ -4,6 +4,7 @@
 
 mod api;
 mod architecture;
+mod doctor;
 mod embedded;
 mod event_store;
 mod identity;

@@ -4,6 +4,7 @@ mod alone;
 mod beside;
 mod ending;
 mod parked;
+mod status;
 mod users;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use platform::data_dir::DataDir;
 use tests::{Program, database, empty_database};
 
+pub(crate) use self::parked::POISON;
 use super::{EXE, journeys};
 
 /// A program on a database of the test's server: starting a Postgres takes longer than most of these tests.
@@ -204,6 +206,7 @@ async fn help_is_the_manual() {
         "projector",
         "migrate",
         "status",
+        "doctor",
         "import",
         "rebuild",
         "recover",

@@ -46,6 +46,8 @@ impl Program {
     /// Nothing runs yet. `words` follow `up`, and `env` is for every command.
     #[must_use]
     pub fn new(exe: &str, words: &[&str], env: &[(&str, &str)]) -> Self {
+        // Whoever asks it over HTTP may be the first in this process to want one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let owned = |text: &&str| (*text).to_owned();
         Self {
             exe: exe.into(),

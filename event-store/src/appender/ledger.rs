@@ -9,7 +9,7 @@ use super::sql;
 use crate::StoreError;
 
 /// Answers are kept for so long.
-const HOURS: i32 = 48;
+pub(crate) const HOURS: i32 = 48;
 /// How often old ones are looked for.
 const EVERY: Duration = Duration::from_secs(600);
 /// So many are deleted in one transaction.

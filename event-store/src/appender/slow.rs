@@ -81,7 +81,7 @@ impl Appender {
 
     /// The store is not the one that was known: nothing is appended any more, and everybody hears why.
     async fn stop(&mut self, error: &StoreError) {
-        tracing::error!(context = self.config.context, %error, "The store lost events");
+        tracing::error!(context = self.config.context, %error, "Nothing is appended any more: {error}");
         self.state.send_replace(AppenderState::HistoryLost(error.to_string()));
         while let Some(submission) = self.incoming.recv().await {
             submission.answer(Err(Rejection::Broken(error.clone())));

@@ -9,8 +9,9 @@ use uuid::Uuid;
 /// Why a key could not be had. Cheap to clone, because many requests share one transaction.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum KeysError {
-    /// Postgres cannot be reached or is shutting down; everything resumes by itself when it is back.
-    #[error("the database of the keys cannot be reached ({0}); check that it runs and that the URL is right")]
+    /// Postgres cannot be reached, is shutting down or has no room: the text says which, and what to do. Everything
+    /// resumes by itself when that is over.
+    #[error("the database of the keys: {0}")]
     Unavailable(String),
     /// Postgres refused a statement.
     #[error("the database of the keys refused: {0}")]
@@ -66,7 +67,7 @@ pub enum KeysError {
 impl From<sqlx::Error> for KeysError {
     fn from(error: sqlx::Error) -> Self {
         if platform::postgres::is_unavailable(&error) {
-            return Self::Unavailable(error.to_string());
+            return Self::Unavailable(platform::postgres::why_unavailable(&error));
         }
         match error.as_database_error().and_then(|refused| refused.code()).as_deref() {
             // Undefined table, invalid schema name.

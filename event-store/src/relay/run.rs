@@ -104,13 +104,20 @@ async fn lead(session: &mut Session<'_>, leader: &mut Leader) {
             }
         };
         let Some(told) = told else {
-            tracing::warn!(reason = %ended, "This relay leads no more");
+            tracing::warn!(context = %session.reader.context(), reason = %ended,
+                "This relay leads no more and stands again, another one may lead: {ended}");
             tell(session.state, RelayState::WaitingForStore(ended.to_string()));
             return;
         };
         let stuck = matches!(told, RelayState::HistoryLost(_) | RelayState::Refused(_));
+        let next = match &told {
+            RelayState::HistoryLost(_) => "Nothing is published until the store is recovered",
+            RelayState::Refused(_) => "Nothing is published until the topic is as declared",
+            RelayState::WaitingForBroker(_) => "Events wait in the store until the broker takes them",
+            _ => "The relay begins again from what is known to be in the log",
+        };
         if tell(session.state, told) {
-            tracing::warn!(reason = %ended, "The relay begins again from what is known to be in the log");
+            tracing::warn!(context = %session.reader.context(), reason = %ended, "{next}: {ended}");
         }
         if stuck {
             retry = RETRY_INTERVAL_MAX;

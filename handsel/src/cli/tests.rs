@@ -70,6 +70,7 @@ fn every_setting_is_also_an_environment_variable() {
     // What a single run is asked to do is no setting.
     let of_one_run = [
         "--accept",
+        "--format",
         "--context",
         "--from",
         "--to",

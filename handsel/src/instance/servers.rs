@@ -21,7 +21,7 @@ pub struct Servers {
 
 impl Servers {
     /// Starts the Postgres of the data folder and says where it is.
-    pub(super) async fn start_postgres(&mut self, settings: &Settings, data: &DataDir) -> anyhow::Result<Secret> {
+    pub(crate) async fn start_postgres(&mut self, settings: &Settings, data: &DataDir) -> anyhow::Result<Secret> {
         self.embedded.start_postgres(settings, data).await
     }
 
@@ -31,7 +31,7 @@ impl Servers {
     }
 
     /// Keeps the data folder locked.
-    pub(super) fn hold(&mut self, data: DataDir) {
+    pub(crate) fn hold(&mut self, data: DataDir) {
         self.data = Some(data);
     }
 

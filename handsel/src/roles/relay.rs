@@ -57,14 +57,16 @@ async fn run(store: Store, config: RelayConfig, check: Check, alone: bool, shutd
 
 /// Commands go on while the broker is away, so that is a reason to take only a relay alone out of service.
 fn report(state: &RelayState, check: &Check, alone: bool) {
-    let passes = match state {
-        RelayState::Standby | RelayState::Publishing { .. } => true,
-        RelayState::WaitingForBroker(_) => !alone,
-        RelayState::Starting
+    match state {
+        RelayState::Standby | RelayState::Publishing { .. } => check.pass(),
+        RelayState::WaitingForBroker(_) if !alone => {
+            check.pass_but(format!("events wait in the store until the broker answers: {state}"));
+        }
+        RelayState::WaitingForBroker(_)
+        | RelayState::Starting
         | RelayState::WaitingForStore(_)
         | RelayState::HistoryLost(_)
         | RelayState::Refused(_)
-        | RelayState::Stopped => false,
-    };
-    if passes { check.pass() } else { check.fail(state.to_string()) }
+        | RelayState::Stopped => check.fail(state.to_string()),
+    }
 }

@@ -64,7 +64,7 @@ impl Session<'_> {
 
     /// Somebody may have begun the view anew while nothing happened that would show it.
     fn still_shown(&self) -> Result<(), Ended> {
-        let shown = self.of.shown.borrow().get(self.of.model.name).copied();
+        let shown = self.of.shown.borrow().get(self.of.model.name).map(|live| live.generation);
         // A lower one is what was seen before this session began.
         if shown.is_some_and(|shown| shown > self.generation) { Err(Ended::Replaced) } else { Ok(()) }
     }

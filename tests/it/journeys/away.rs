@@ -29,6 +29,11 @@ async fn commands_go_on_while_the_broker_is_away_and_everything_resumes() {
     }
     let ready = reqwest::get(format!("{}/readyz?verbose", app.admin_url)).await.unwrap();
     assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
+    until("readiness says what waits for what", ETA_MAX, async || {
+        let said = reqwest::get(format!("{}/readyz?verbose", app.admin_url)).await.unwrap().text().await.unwrap();
+        said.contains("[+]relay-orders ok, but events wait in the store until the broker answers: waiting-for-broker")
+    })
+    .await;
     broker.start_again().await;
     import("after").await;
     kafka::topic_holds_the_store(&broker, &app.spine, Context::Orders).await;

@@ -7,7 +7,7 @@ use super::on;
 
 const EVENT: &str = "018f4e7a-0000-7000-8000-0000000000ee";
 /// Appended past the commands, chained as it must be: nothing but its type is wrong.
-const POISON: &str = r#"
+pub(crate) const POISON: &str = r#"
     set search_path = es_orders;
     do $$
     declare
@@ -35,6 +35,18 @@ async fn a_poisoned_event_is_listed_and_skipped_with_a_reason_while_the_others_g
         parked == 4
     })
     .await;
+    until("readiness counts it", ETA_MAX, || async {
+        let said = reqwest::get(format!("{}/readyz?verbose", program.running().admin_url)).await.unwrap();
+        let said = said.text().await.unwrap();
+        let remarks = ["[+]projector ok, but ", "1 events are parked in `orders`", "; see `handsel parked list`"];
+        remarks.iter().all(|remark| said.contains(remark))
+    })
+    .await;
+    let measured =
+        reqwest::get(format!("{}/metrics", program.running().admin_url)).await.unwrap().text().await.unwrap();
+    assert!(measured.contains("handsel_projection_parked_events{projection=\"orders\"} 1"), "{measured}");
+    assert!(measured.contains("handsel_check_well{check=\"projector\"} 0"), "{measured}");
+    assert!(program.logged().contains("`handsel parked list orders`"), "{}", program.logged());
     let said = program.call(&["parked", "list", "orders"]).await.ok();
     assert!(said.contains(EVENT) && said.contains("OrderPainted"), "{said}");
 

@@ -1,0 +1,84 @@
+//! Causes that lie in the work: nobody publishes, nobody follows, something was left out.
+
+use sqlx::Executor as _;
+use tests::{TestDatabase, database};
+
+use super::{append, ask_of, plant, session};
+
+#[tokio::test]
+async fn events_that_wait_without_a_leader_and_a_leader_that_is_far_behind_are_named() {
+    let database = database().await;
+    append(&database, "es_orders", "{}", "clock_timestamp()").await;
+    let idle = ask_of(&database, &[]).await;
+    assert!(!idle.codes().contains(&"relay.no-leader"), "nothing runs: {:#}", idle.seen);
+    let _appender = session(&database, "orders appender").await;
+    assert!(ask_of(&database, &[]).await.names("relay.no-leader").contains("1 events of `orders` wait"));
+
+    let mut relay = session(&database, "orders relay").await;
+    let key = "('x' || encode(substr(sha256('relay of es_orders'), 1, 8), 'hex'))::bit(64)::bigint";
+    relay.execute(format!("select pg_advisory_lock({key})").as_str()).await.unwrap();
+    let led = ask_of(&database, &["--relay-lag-max-events", "0"]).await;
+    assert!(!led.codes().contains(&"relay.no-leader"), "{:#}", led.seen);
+    assert!(led.names("relay.far-behind").contains("1 events of `orders` wait"));
+    assert!(!ask_of(&database, &[]).await.codes().contains(&"relay.far-behind"), "it is one, and young");
+    plant(&database, "alter table es_orders.events disable trigger all").await;
+    plant(&database, "update es_orders.events set recorded_at = now() - interval '1 hour'").await;
+    let stalled = ask_of(&database, &[]).await;
+    assert!(stalled.names("relay.far-behind").contains("the oldest for 36"), "{:#}", stalled.seen);
+}
+
+#[tokio::test]
+async fn read_models_that_nobody_follows_are_named_where_other_roles_run() {
+    let database = database().await;
+    assert!(!ask_of(&database, &[]).await.codes().contains(&"read-models.nobody-follows"), "nothing runs");
+    let _views = session(&database, "handsel views").await;
+    assert!(ask_of(&database, &[]).await.names("read-models.nobody-follows").contains("has had no follower"));
+}
+
+#[tokio::test]
+async fn a_read_model_that_is_far_behind_or_stopped_is_named_with_the_reason() {
+    let database = database().await;
+    beat(&database, "following", 4711).await;
+    let seen = ask_of(&database, &[]).await;
+    assert!(seen.names("read-models.far-behind").contains("`orders` lacks 17 events, the oldest is 4711 s old"));
+    assert!(!seen.codes().contains(&"read-models.stopped"));
+    let _views = session(&database, "handsel views").await;
+    beat(&database, "the store lost events", 1).await;
+    let seen = ask_of(&database, &[]).await;
+    assert!(seen.names("read-models.stopped").contains("`orders` stopped: the store lost events"));
+}
+
+/// A follower that says so; in ten seconds it is forgotten.
+async fn beat(database: &TestDatabase, state: &str, seconds: u32) {
+    let beat = format!(
+        "delete from read.heartbeats;
+         insert into read.heartbeats (projection, process, partitions, state, lag_events, lag_seconds, beat_at)
+         values ('orders', gen_random_uuid(), '{{}}', '{state}', 17, {seconds}, now() + interval '1 minute')"
+    );
+    plant(database, &beat).await;
+}
+
+#[tokio::test]
+async fn parked_events_are_counted_and_the_oldest_is_named() {
+    let database = database().await;
+    plant(
+        &database,
+        "insert into read.parked (projection, generation, context, position, aggregate_type, aggregate_id, event_id,
+                                  event_type, reason, parked_at)
+         select 'orders', generation, 'orders', n, 'order', 'a', gen_random_uuid(), 'OrderPainted', 'no such colour',
+                now() - make_interval(hours => n)
+           from read.generations, generate_series(1, 3) n where projection = 'orders' and state = 'live'",
+    )
+    .await;
+    let said = ask_of(&database, &[]).await;
+    let seen = said.names("read-models.parked");
+    assert!(seen.contains("`orders` left out 3 events") && seen.contains("position 3 of `orders`"), "{seen}");
+    assert!(seen.contains("no such colour") && said.seen.to_string().contains("handsel parked list orders"), "{seen}");
+}
+
+#[tokio::test]
+async fn rows_of_another_version_of_the_code_are_named() {
+    let database = database().await;
+    plant(&database, "update read.generations set version = 99 where projection = 'orders'").await;
+    assert!(ask_of(&database, &[]).await.names("read-models.other-version").contains("version 99"));
+}
