@@ -110,7 +110,7 @@ def own_databases(arguments, totals, days, second):
             until_equal(up, totals)
             check_views(up, days, second)
             up.call("rebuild", "sales_by_day")
-            up.call("verify")
+            up.call("verify", "--all")
     print("the same with databases of their own")
 
 
@@ -149,7 +149,7 @@ def main():
         until_equal(up, totals)
         up.call("rebuild", "sales_summary")
         until_equal(up, totals)
-        up.call("verify")
+        up.call("verify", "--all")
         if arguments.brokers:
             check_topic(up, arguments, totals)
     if arguments.own_databases:

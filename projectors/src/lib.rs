@@ -39,7 +39,7 @@ mod writer;
 pub use checkpoint::{Checkpoint, Place, WHOLE_STORE};
 pub use lag::Lag;
 pub use migrate::{MigrationFailed, check_version, migrate};
-pub use rebuild::{Compared, Difference, RebuildFailed, Rebuilt, rebuild, start_over};
+pub use rebuild::{Checked, Compared, Difference, RebuildFailed, Rebuilt, check, rebuild, start_over};
 pub use runner::{Config, run};
 pub use status::{Status, status};
 pub use stores::Stores;

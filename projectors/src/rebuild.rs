@@ -8,6 +8,7 @@
 //! 4. The view is switched and the locks are given back. Readers never wait.
 
 mod compare;
+mod digest;
 mod fill;
 mod takeover;
 
@@ -46,6 +47,19 @@ pub struct Rebuilt {
     pub shown: bool,
 }
 
+/// What a comparison with a rebuild found that is shown to nobody.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// How many events went into the rebuild.
+    pub events: u64,
+    /// What the comparison found.
+    pub compared: Compared,
+    /// SHA-256 over the live rows in the order of their key, as hexadecimal.
+    pub live_sha256: String,
+    /// The same over the rebuilt rows.
+    pub rebuilt_sha256: String,
+}
+
 /// Why a rebuild ended early. The live generation is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildFailed {
@@ -64,6 +78,9 @@ pub enum RebuildFailed {
         wait = takeover::WAIT_MAX.as_secs()
     )]
     NotGivenUp(&'static str),
+    /// Its rows are of another version of the code, which another rebuild is for.
+    #[error("the rows of `{0}` were made by another version of its code; run `handsel rebuild {0} --accept`")]
+    OtherVersion(&'static str),
     /// Somebody else moved the checkpoints in spite of the locks.
     #[error("another process wrote to `{0}` during the rebuild; run it again")]
     Disturbed(&'static str),
@@ -113,30 +130,85 @@ pub async fn rebuild(
     keys: Option<KeyRing>,
     accept: bool,
 ) -> Result<Rebuilt, RebuildFailed> {
-    let model = find(name)?;
-    let views = views_pool(views_url).map_err(|error| RebuildFailed::Outside(format!("{error:#}")))?;
-    let live = generation::live(&mut *views.acquire().await?, model.name)
-        .await?
-        .ok_or(RebuildFailed::NotMigrated(model.name))?;
-    let mut takeover = Takeover::begin(views_url.expose(), model).await?;
-    let generation = generation::begin(&views, model).await?;
-    // They hold until the end: nobody skips an event meanwhile.
-    let skips = parked_rows::skips(&mut *views.acquire().await?, model.name).await?;
-    let rebuild = Rebuild { model, views, stores, keys, skips, live, generation };
+    let (rebuild, mut takeover) = Rebuild::begin(name, views_url, stores, keys).await?;
     let outcome = rebuild.run(&mut takeover, accept).await;
-    if !matches!(&outcome, Ok(rebuilt) if rebuilt.shown) {
-        generation::forget_others(&rebuild.views, model).await;
-    }
-    if let Err(error) = takeover.end().await {
-        // Locks end with their connection and claims by age; what was done is done.
-        tracing::warn!(projection = model.name, %error, "The locks of the rebuild could not be given back");
-    }
-    rebuild.views.close().await;
+    let shown = matches!(&outcome, Ok(rebuilt) if rebuilt.shown);
+    rebuild.end(takeover, shown).await;
+    outcome
+}
+
+/// Builds a read model again and compares, as [`rebuild`] does, but shows what was shown before. The live rows are
+/// brought to where the rebuild is, as whoever follows them would do; otherwise they are left as they are.
+///
+/// # Errors
+/// [`RebuildFailed`] says what to do.
+pub async fn check(
+    name: &str,
+    views_url: &Secret,
+    stores: Stores,
+    keys: Option<KeyRing>,
+) -> Result<Checked, RebuildFailed> {
+    let (rebuild, mut takeover) = Rebuild::begin(name, views_url, stores, keys).await?;
+    let outcome = rebuild.run_check(&mut takeover).await;
+    rebuild.end(takeover, false).await;
     outcome
 }
 
 impl Rebuild {
+    async fn begin(
+        name: &str,
+        views_url: &Secret,
+        stores: Stores,
+        keys: Option<KeyRing>,
+    ) -> Result<(Self, Takeover), RebuildFailed> {
+        let model = find(name)?;
+        let views = views_pool(views_url).map_err(|error| RebuildFailed::Outside(format!("{error:#}")))?;
+        let live = generation::live(&mut *views.acquire().await?, model.name)
+            .await?
+            .ok_or(RebuildFailed::NotMigrated(model.name))?;
+        let takeover = Takeover::begin(views_url.expose(), model).await?;
+        let generation = generation::begin(&views, model).await?;
+        // They hold until the end: nobody skips an event meanwhile.
+        let skips = parked_rows::skips(&mut *views.acquire().await?, model.name).await?;
+        Ok((Self { model, views, stores, keys, skips, live, generation }, takeover))
+    }
+
+    async fn end(self, takeover: Takeover, shown: bool) {
+        if !shown {
+            generation::forget_others(&self.views, self.model).await;
+        }
+        if let Err(error) = takeover.end().await {
+            // Locks end with their connection and claims by age; what was done is done.
+            tracing::warn!(projection = self.model.name, %error, "The locks of the rebuild could not be given back");
+        }
+        self.views.close().await;
+    }
+
     async fn run(&self, takeover: &mut Takeover, accept: bool) -> Result<Rebuilt, RebuildFailed> {
+        let (mut both, filled_in) = self.fill(takeover).await?;
+        let compared = self.compare(takeover, &mut both).await?;
+        let shown = accept || (compared.differing == 0 && self.same_code());
+        if shown {
+            both.catch_up(None).await?;
+            generation::switch(&self.views, self.model, self.generation).await?;
+            generation::forget_others(&self.views, self.model).await;
+        }
+        Ok(Rebuilt { generation: self.generation, events: both.events(), filled_in, compared, shown })
+    }
+
+    async fn run_check(&self, takeover: &mut Takeover) -> Result<Checked, RebuildFailed> {
+        if !self.same_code() {
+            return Err(RebuildFailed::OtherVersion(self.model.name));
+        }
+        let (mut both, _) = self.fill(takeover).await?;
+        let compared = self.compare(takeover, &mut both).await?;
+        let [live_sha256, rebuilt_sha256] = digest::both(self).await?;
+        takeover.still_held().await?;
+        Ok(Checked { events: both.events(), compared, live_sha256, rebuilt_sha256 })
+    }
+
+    /// Fills the new generation and takes the locks: from then on both are written.
+    async fn fill(&self, takeover: &mut Takeover) -> Result<(Filling<'_>, Duration), RebuildFailed> {
         let started = Instant::now();
         let mut filling = Filling::begin(self).await?;
         let bar = Bar::new(format!("rebuild {}", self.model.name), Some(filling.missing().await?));
@@ -147,16 +219,9 @@ impl Rebuild {
         drop(connection);
         filling.catch_up(Some(&bar)).await?;
         takeover.complete(&self.views).await?;
-        let mut both = filling.join_live(&bar).await?;
+        let both = filling.join_live(&bar).await?;
         bar.finish();
-        let compared = self.compare(takeover, &mut both).await?;
-        let shown = accept || (compared.differing == 0 && self.same_code());
-        if shown {
-            both.catch_up(None).await?;
-            generation::switch(&self.views, self.model, self.generation).await?;
-            generation::forget_others(&self.views, self.model).await;
-        }
-        Ok(Rebuilt { generation: self.generation, events: both.events(), filled_in, compared, shown })
+        Ok((both, filled_in))
     }
 
     /// Compares the two generations while both are written.

@@ -1,6 +1,10 @@
 //! `handsel verify` beside a running system: what it says when everything holds, and when a topic does not.
 
+mod all;
+mod facts;
 mod heads;
+mod journal;
+mod views;
 
 use std::time::Duration;
 

@@ -79,6 +79,13 @@ fn every_setting_is_also_an_environment_variable() {
         "--reason",
         "postgres-es --database-url",
         "heads --public-key",
+        "verify --all",
+        "verify --acknowledged",
+        "verify --complete",
+        "verify --api",
+        "verify --quiesced",
+        "verify --settle-max-s",
+        "verify --format",
     ];
     lacking.retain(|argument| !of_one_run.iter().any(|one| argument.ends_with(one)));
     assert!(lacking.is_empty(), "no environment variable: {lacking:?}");
