@@ -34,6 +34,9 @@ pub mod keys;
 mod reader;
 pub mod recover;
 pub mod relay;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub mod simulation;
 mod store;
 mod transact;
 pub mod verify;

@@ -11,7 +11,7 @@ use envelope::Position;
 use platform::faults;
 
 /// What is known of one partition and worth remembering across restarts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Kept {
     /// The log holds what comes after this position: zero, unless the relay was told to begin at the head.
     pub(crate) begins: Position,
@@ -51,7 +51,7 @@ pub(crate) struct Known {
 }
 
 /// The progress of one leader's one producer.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
     partitions: Vec<Partition>,
     /// Everything up to here was offered.
@@ -59,7 +59,7 @@ pub(crate) struct Cursor {
     in_flight: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Partition {
     kept: Kept,
     /// The newest one handed to the producer: the `previous` of the next.
@@ -68,7 +68,7 @@ struct Partition {
     in_flight: VecDeque<InFlight>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct InFlight {
     position: Position,
     /// `Some` once acknowledged, with the offset if the broker told it.

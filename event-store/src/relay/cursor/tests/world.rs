@@ -13,7 +13,7 @@ use proptest::test_runner::RngSeed;
 use uuid::Uuid;
 
 use super::super::{Cursor, Kept, bounds_hold};
-use crate::relay::start::{Mark, Place, Seen, checkpoint, start};
+use crate::relay::start::{Mark, Place, Plan, Seen, plan};
 
 const PARTITIONS: usize = 2;
 
@@ -92,16 +92,13 @@ impl Log {
 
 impl Session {
     fn begin(row: &mut (Position, Vec<Kept>), logs: &mut [Log]) -> Self {
-        let starts: Vec<_> = row.1.iter().zip(logs.iter()).map(|(kept, log)| start(kept, &log.seen(kept))).collect();
-        row.0 = checkpoint(row.0, &row.1, &starts);
-        row.1 = starts.iter().map(|start| start.lane.kept).collect();
-        for (start, log) in starts.iter().zip(logs) {
-            if start.refill {
-                log.low = log.end();
-                log.records.clear();
-            }
+        let seen: Vec<_> = row.1.iter().zip(logs.iter()).map(|(kept, log)| log.seen(kept)).collect();
+        let Plan { checkpoint, kept, lanes, refills } = plan(row.0, &row.1, &seen);
+        *row = (checkpoint, kept);
+        for (partition, end) in refills {
+            logs[partition].low = end;
+            logs[partition].records.clear();
         }
-        let lanes: Vec<_> = starts.iter().map(|start| start.lane).collect();
         Self { cursor: Cursor::new(row.0, &lanes), wire: vec![VecDeque::new(); PARTITIONS] }
     }
 
