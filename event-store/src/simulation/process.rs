@@ -7,7 +7,6 @@ use std::time::Instant;
 use envelope::{History, Timestamp};
 
 use super::dice::Dice;
-use super::gate::name;
 use super::store::{Orphan, StoreModel};
 use crate::StoreError;
 use crate::appender::batch::{BatchRows, Found, Tip};
@@ -109,7 +108,7 @@ impl Process {
     #[cfg(test)]
     pub(crate) fn could_not_read(&self, gate: usize) -> bool {
         let Some(Load::Read(streams)) = &self.load else { return false };
-        streams.iter().any(|(id, read)| *id.aggregate_id == name(gate) && read.is_err())
+        streams.iter().any(|(id, read)| *id.aggregate_id == super::gate::name(gate) && read.is_err())
     }
 
     /// It is killed. What it has sent, the server ends as it likes.

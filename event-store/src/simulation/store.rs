@@ -1,15 +1,16 @@
 //! A store in memory that does what the SQL of the real one does, and says what a command should come to.
 
-use std::collections::{BTreeMap, HashMap};
+#[cfg(test)]
+use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use cqrs_es::Aggregate as _;
 use envelope::Position;
 
 use super::Fact;
 use super::dice::Dice;
-use super::gate::{Gate, GateCommand, GateEvent, Part, Wants, name, number};
+use super::gate::{Gate, name, number};
 use crate::StoreError;
 use crate::appender::batch::{BatchRows, Found, LedgerRow, Stored, Tip};
 use crate::appender::batcher::Loaded;
@@ -42,6 +43,7 @@ pub struct StoreModel {
     ledger: HashMap<(String, String), LedgerRow>,
     genesis: Tip,
     /// Every gate as of the first so many events.
+    #[cfg(test)]
     gates: Vec<Gates>,
     pub(crate) codec: Arc<Codec<Gate>>,
     /// A gate that cannot be read just now.
@@ -66,16 +68,8 @@ pub(crate) enum Orphan {
     Transaction { batches: Vec<(Tip, Arc<BatchRows>)>, commits: bool },
 }
 
-/// What a command comes to on a certain state.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Closed,
-    Conflict { expected: i64, actual: i64 },
-    Nothing,
-    Events(Vec<String>),
-}
-
 /// Every gate with its version.
+#[cfg(test)]
 pub(crate) type Gates = BTreeMap<String, (i64, Gate)>;
 
 impl Default for StoreModel {
@@ -99,6 +93,7 @@ impl StoreModel {
             orphans: vec![],
             ledger: HashMap::new(),
             genesis,
+            #[cfg(test)]
             gates: vec![Gates::new()],
             codec,
             unreadable: None,
@@ -291,22 +286,29 @@ impl StoreModel {
     }
 
     /// Every gate as of the first so many events.
+    #[cfg(test)]
     pub(crate) fn gates(&self, count: usize) -> &Gates {
         &self.gates[count]
     }
 
     fn put(&mut self, event: &EventRow) {
+        let what = self.codec.decode(event).expect("the store holds what gates have written");
+        let EventRow { position, sequence, event_id, .. } = *event;
+        let asked = event.metadata.parse().unwrap_or(usize::MAX);
+        self.facts.push(Fact { position, gate: number(&event.aggregate_id), sequence, event_id, what, asked });
+        self.events.push(event.clone());
+        #[cfg(test)]
+        self.fold(event, what);
+    }
+
+    #[cfg(test)]
+    fn fold(&mut self, event: &EventRow, what: super::gate::GateEvent) {
+        use cqrs_es::Aggregate as _;
         let mut gates = self.gates.last().expect("the first is there before any event").clone();
         let (version, gate) = gates.entry(event.aggregate_id.to_string()).or_default();
         *version = event.sequence;
-        let what = self.codec.decode(event).expect("the store holds what gates have written");
-        let EventRow { position, sequence, event_id, .. } = *event;
-        let gate_number = number(&event.aggregate_id);
-        let asked = event.metadata.parse().unwrap_or(usize::MAX);
-        self.facts.push(Fact { position, gate: gate_number, sequence, event_id, what, asked });
         gate.apply(what);
         self.gates.push(gates);
-        self.events.push(event.clone());
     }
 }
 
@@ -320,34 +322,4 @@ fn index(position: Position) -> usize {
 
 fn count(of: usize) -> i64 {
     i64::try_from(of).expect("there are few")
-}
-
-/// Decides without any of the code under test.
-pub(crate) fn judge(before: &Gates, parts: &[Part]) -> Verdict {
-    let mut gates = before.clone();
-    let mut events = BTreeMap::<usize, Vec<String>>::new();
-    let mut order = Vec::new();
-    for part in parts {
-        let (version, gate) = gates.entry(name(part.gate)).or_default();
-        if let Some(expected) = part.expected.filter(|expected| expected != version) {
-            return Verdict::Conflict { expected, actual: *version };
-        }
-        let new = match part.wants {
-            Wants::Open | Wants::Command(GateCommand::Pass { .. }) if !gate.open => return Verdict::Closed,
-            Wants::Open => vec![],
-            Wants::Command(GateCommand::Pass { by, times }) => vec![GateEvent::Passed { by }; times],
-            Wants::Command(GateCommand::Switch { open }) if gate.open == open => vec![],
-            Wants::Command(GateCommand::Switch { open }) => vec![GateEvent::Switched { open }],
-        };
-        for event in new {
-            if !order.contains(&part.gate) {
-                order.push(part.gate);
-            }
-            events.entry(part.gate).or_default().push(name(part.gate));
-            *version += 1;
-            gate.apply(event);
-        }
-    }
-    let events: Vec<String> = order.into_iter().filter_map(|gate| events.remove(&gate)).flatten().collect();
-    if events.is_empty() { Verdict::Nothing } else { Verdict::Events(events) }
 }

@@ -7,11 +7,12 @@ use envelope::Timestamp;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use uuid::Uuid;
 
+use super::judge::{Verdict, judge};
 use crate::appender::decision::{Answer, Rejection, Submission};
 use crate::simulation::dice::Dice;
 use crate::simulation::gate::{GateCommand, Part, Wants, name, step};
 use crate::simulation::process::{Around, Process};
-use crate::simulation::store::{POISON, StoreModel, Verdict, judge};
+use crate::simulation::store::{POISON, StoreModel};
 use crate::{Done, IdempotencyKey, StoreError};
 
 const GATES: usize = 5;

@@ -1,0 +1,60 @@
+//! Defects that are planted one at a time, to see that the simulation finds them.
+
+/// A mistake in a shell or a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Postgres confirms a commit that it may still lose.
+    AckBeforeCommit,
+    /// The lock is let go before what is committed is in sight.
+    SeenInAnyOrder,
+    /// A client repeats a command without its key.
+    RetryWithoutKey,
+    /// A relay that leads no more writes the row.
+    ZombieWritesRow,
+    /// A log in doubt is never emptied.
+    LogInDoubtKept,
+    /// Nobody looks whether the log was reset, and an offset that does not grow is overlooked.
+    LogNotWatched,
+    /// Every record is applied, whatever its position.
+    FilterDropped,
+    /// A gap is taken for nothing.
+    GapOverlooked,
+    /// Silence is taken for the end.
+    SilenceIgnored,
+    /// The checkpoint is committed before the rows.
+    CheckpointFirst,
+    /// The rows are committed before the checkpoint.
+    RowsFirst,
+    /// Checkpoints are set without being compared.
+    CheckpointNotCompared,
+    /// What comes after a parked event of its aggregate is applied.
+    ParkedOvertaken,
+    /// A retry goes on after an event that still fails.
+    RetryOutOfOrder,
+    /// Tokens are merged by minimum.
+    TokenMinimum,
+    /// A reader does not wait for its token.
+    TokenIgnored,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::AckBeforeCommit,
+        Self::SeenInAnyOrder,
+        Self::RetryWithoutKey,
+        Self::ZombieWritesRow,
+        Self::LogInDoubtKept,
+        Self::LogNotWatched,
+        Self::FilterDropped,
+        Self::GapOverlooked,
+        Self::SilenceIgnored,
+        Self::CheckpointFirst,
+        Self::RowsFirst,
+        Self::CheckpointNotCompared,
+        Self::ParkedOvertaken,
+        Self::RetryOutOfOrder,
+        Self::TokenMinimum,
+        Self::TokenIgnored,
+    ];
+}
