@@ -17,7 +17,7 @@ use crate::world::World;
 use crate::{GATES, partition_of};
 
 /// After so long a client asks the other process.
-const PATIENCE_MS: u64 = 1_500;
+const PATIENCE_MS: u64 = 600;
 
 #[derive(Default)]
 pub(crate) struct Client {
@@ -76,7 +76,7 @@ impl World {
             self.views.poison.insert(number);
         }
         let events = parts.iter().map(times).sum();
-        let patience = Duration::from_millis([100, 800, 100_000][self.dice.below(3)]);
+        let patience = Duration::from_millis([50, 400, 100_000][self.dice.below(3)]);
         let asking = Asking { number, parts, key: Some((format!("key {number}"), number)), patience };
         self.note(|| format!("client {at} asks command {number}: {:?}", asking.parts));
         let since = self.oracle.facts.len();
@@ -95,6 +95,7 @@ impl World {
         request.sent_ms = self.now_ms;
         if self.processes[to].listens() {
             let asking = &request.asking;
+            self.note(|| format!("client {at} sends command {} to process {to}", asking.number));
             request.pending.push(self.around(to, |process, around| process.ask(asking, around)));
         }
         self.clients[at].request = Some(request);
@@ -130,7 +131,6 @@ impl World {
         {
             request.asking.key = None;
         }
-        self.note(|| format!("client {at} asks again"));
         self.send(at);
     }
 

@@ -57,6 +57,7 @@ faults! {
     ViewCommitUnknown(60): "the acknowledgement of a view's commit is lost",
     ViewCommitFails(60): "a view's transaction is lost",
     PartitionsLost(60): "a projector loses its partitions and does not know it",
+    TopicSilent(500): "the topic stays silent until the views have everything",
     Poison(120): "an event cannot be applied",
 }
 

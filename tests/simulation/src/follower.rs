@@ -71,7 +71,7 @@ impl World {
         for held in checkpoints.values() {
             let there = self.store.range(Position(held.position.get() - 1), held.position);
             let same = held.event_id.is_none_or(|id| there.iter().any(|fact| fact.event_id == id));
-            assert!(same, "the store does not have the event at a checkpoint: {held:?}");
+            assert!(same, "the store does not have the event at the checkpoint {:?}", held.position);
         }
         let now = self.now_ms;
         let projector = &mut self.projectors[at];
@@ -135,7 +135,7 @@ impl World {
             }
             Then::Live => Phase::Live,
             Then::Gap(before, rest) => {
-                assert_ne!(before, positions, "the store does not have what a record follows on: {rest:?}");
+                assert_ne!(before, positions, "the store does not have what record {:?} follows on", rest[0].record.position);
                 return self.plan(at, rest);
             }
         };
@@ -257,17 +257,20 @@ impl World {
         self.written(at, stepped, &facts, &moves, *next);
     }
 
+    /// In the middle of what a mutant commits apart only a crash shows it.
+    pub(crate) fn judge_views(&self) {
+        if self.projectors.iter().all(|it| !matches!(it.phase, Phase::HalfWritten(_))) {
+            self.views.judge(&self.oracle);
+        }
+    }
+
     fn written(&mut self, at: usize, stepped: Stepped, facts: &[Fact], moves: &Moves, next: Phase) {
         self.note(|| {
             let positions: Vec<_> = facts.iter().map(|fact| fact.position.get()).collect();
             let to: Vec<_> = moves.iter().map(|(place, (_, to))| (place.partition, to.position.get())).collect();
             format!("projector {at} commits {positions:?}, checkpoints {to:?}: {stepped:?}")
         });
-        let halves = matches!(self.mutant, Some(Mutant::CheckpointFirst | Mutant::RowsFirst));
-        let whole = !halves || self.projectors.iter().all(|it| !matches!(it.phase, Phase::HalfWritten(_)));
-        if whole {
-            self.views.judge(&self.oracle);
-        }
+        self.judge_views();
         let Stepped::Done { parked } = stepped else { return };
         if self.strikes(Fault::ViewCommitUnknown) {
             return;
@@ -278,7 +281,8 @@ impl World {
             cursor.advance(moves);
         }
         projector.heard_ms.extend(moves.keys().map(|place| (*place, now)));
-        projector.announce(moves.iter().map(|(place, (_, to))| (place, to)), !parked);
+        let whole = !parked || self.mutant == Some(Mutant::ParkedCalledWhole);
+        projector.announce(moves.iter().map(|(place, (_, to))| (place, to)), whole);
         projector.phase = next;
     }
 }

@@ -9,6 +9,7 @@ mod clients;
 mod fault;
 mod follower;
 mod history;
+mod many;
 pub mod model;
 mod mutant;
 mod oracle;
@@ -21,9 +22,12 @@ mod world;
 
 pub use self::fault::{Fault, Tally, WITHIN_PROCESSES};
 pub use self::history::History;
+pub use self::many::{Summary, play};
 pub use self::mutant::Mutant;
 pub use self::run::{Outcome, run};
 
+/// In so many seeds every kind of trouble happens.
+pub const SEEDS_FOR_ALL: u64 = 500;
 /// Aggregates.
 pub const GATES: usize = 6;
 /// Partitions of the topic.

@@ -9,10 +9,8 @@ pub enum Mutant {
     SeenInAnyOrder,
     /// A client repeats a command without its key.
     RetryWithoutKey,
-    /// A relay that leads no more writes the row.
-    ZombieWritesRow,
-    /// A log in doubt is never emptied.
-    LogInDoubtKept,
+    /// The relay publishes what others cannot see yet.
+    PublishedBeforeSeen,
     /// Nobody looks whether the log was reset, and an offset that does not grow is overlooked.
     LogNotWatched,
     /// Every record is applied, whatever its position.
@@ -31,6 +29,8 @@ pub enum Mutant {
     ParkedOvertaken,
     /// A retry goes on after an event that still fails.
     RetryOutOfOrder,
+    /// A view that has parked something says that it shows all of it.
+    ParkedCalledWhole,
     /// Tokens are merged by minimum.
     TokenMinimum,
     /// A reader does not wait for its token.
@@ -43,8 +43,7 @@ impl Mutant {
         Self::AckBeforeCommit,
         Self::SeenInAnyOrder,
         Self::RetryWithoutKey,
-        Self::ZombieWritesRow,
-        Self::LogInDoubtKept,
+        Self::PublishedBeforeSeen,
         Self::LogNotWatched,
         Self::FilterDropped,
         Self::GapOverlooked,
@@ -54,6 +53,7 @@ impl Mutant {
         Self::CheckpointNotCompared,
         Self::ParkedOvertaken,
         Self::RetryOutOfOrder,
+        Self::ParkedCalledWhole,
         Self::TokenMinimum,
         Self::TokenIgnored,
     ];

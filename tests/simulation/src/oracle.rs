@@ -64,6 +64,12 @@ impl Oracle {
         self.facts.iter().filter(|fact| partition_of(fact.gate) == partition).map(|fact| fact.position).collect()
     }
 
+    /// Whether it is seen or not.
+    pub(crate) fn after(&self, after: Position, up_to: Position) -> Vec<Fact> {
+        let between = |fact: &&Fact| after < fact.position && fact.position <= up_to;
+        self.facts.iter().filter(between).copied().collect()
+    }
+
     pub(crate) fn head(&self) -> Position {
         self.facts.last().map_or(Position::ZERO, |fact| fact.position)
     }

@@ -20,7 +20,7 @@ const POLL_RECORDS_MAX: usize = 4;
 /// How far from its end a partition is begun of which nothing is known.
 const TAIL_RECORDS: i64 = 2;
 /// How long a delayed partition waits.
-const DELAY_MS: usize = 3_000;
+const DELAY_MS: usize = 1_500;
 /// How often the store is asked where it ends.
 const WATCH_EVERY_MS: u64 = 1_000;
 const WATCH_EVERY_WHILE_WAITED_FOR_MS: u64 = 100;
@@ -161,7 +161,7 @@ impl World {
             if self.strikes(Fault::PartitionDelayed) {
                 self.projectors[at].delayed_until_ms[partition] = self.now_ms + self.dice.below(DELAY_MS) as u64;
             }
-            if self.now_ms < self.projectors[at].delayed_until_ms[partition] && !self.chances.calm {
+            if self.now_ms < self.projectors[at].delayed_until_ms[partition] {
                 continue;
             }
             if self.strikes(Fault::Redelivery) {
@@ -208,9 +208,11 @@ impl World {
         })
     }
 
+    /// Everything is delivered from now on, unless the broker is away for longer than anybody waits for it.
     pub(crate) fn projectors_calm_down(&mut self) {
+        let silent = if self.strikes(Fault::TopicSilent) { u64::MAX } else { 0 };
         for projector in &mut self.projectors {
-            projector.delayed_until_ms = [0; PARTITIONS];
+            projector.delayed_until_ms = [silent; PARTITIONS];
         }
     }
 
@@ -225,10 +227,11 @@ impl World {
             let mut newcomer = crate::broker::Outsider::default();
             while newcomer.read(log) {}
             let all = self.oracle.partition(partition);
-            assert_eq!(newcomer.taken, all, "partition {partition} does not give a new reader everything: {log:?}");
+            let records: Vec<_> = log.records.iter().map(|it| (it.previous.get(), it.position.get())).collect();
+            assert_eq!(newcomer.taken, all, "partition {partition} does not give a new reader everything: {records:?}");
             while self.outsiders[partition].read(log) {}
             let taken = &self.outsiders[partition].taken;
-            assert_eq!(*taken, all, "partition {partition} did not give a reader everything: {log:?}");
+            assert_eq!(*taken, all, "partition {partition} did not give a reader everything: {records:?}");
         }
     }
 

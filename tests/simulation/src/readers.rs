@@ -14,7 +14,7 @@ use crate::views::{CONTEXT, VIEW};
 use crate::world::World;
 
 /// After so long a reader is told to come again.
-const PATIENCE_MS: u64 = 4_000;
+const PATIENCE_MS: u64 = 1_500;
 
 pub(crate) struct Reader {
     token: ConsistencyToken,

@@ -106,10 +106,8 @@ impl World {
     /// `false` if another one leads; then this one knows.
     fn save(&mut self, at: usize) -> bool {
         let mine = self.relays[at].row.term == self.row.term;
-        if mine || self.is(Mutant::ZombieWritesRow) {
-            let term = self.row.term;
+        if mine {
             self.row = self.relays[at].row.clone();
-            self.row.term = term;
             return true;
         }
         self.note(|| format!("relay {at} hears that it leads no more"));
@@ -119,7 +117,7 @@ impl World {
 
     fn empty(&mut self, at: usize, beginning: Beginning) {
         for (partition, end) in beginning.refills().to_vec() {
-            if self.is(Mutant::LogInDoubtKept) || self.strikes(Fault::NotEmptied) {
+            if self.strikes(Fault::NotEmptied) {
                 continue;
             }
             self.broker.logs[partition].empty(end);
@@ -156,7 +154,11 @@ impl World {
             && page.is_empty()
         {
             let after = publishing.read();
-            page.extend(self.store.range(after, Position(after.get() + PAGE_EVENTS)));
+            let up_to = Position(after.get() + PAGE_EVENTS);
+            page.extend(match self.mutant {
+                Some(Mutant::PublishedBeforeSeen) => self.oracle.after(after, up_to),
+                _ => self.store.range(after, up_to),
+            });
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{GATES, PARTITIONS};
 
 /// More rounds than that to come to rest would mean that something never does.
 const ROUNDS_MAX: usize = 4_000;
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 6;
 
 pub(crate) struct World {
     pub(crate) dice: Dice,
@@ -109,12 +109,12 @@ impl World {
 
     /// Somebody does something.
     pub(crate) fn step(&mut self) {
-        self.now_ms += self.dice.below(20) as u64;
+        self.now_ms += self.dice.below(4) as u64;
         match self.dice.below(32) {
             0..3 => self.clients_step(),
             3..10 => {
                 let at = self.dice.below(self.processes.len());
-                self.process_step(at);
+                (0..3).for_each(|_| self.process_step(at));
             }
             10..17 => {
                 let at = self.dice.below(self.relays.len());
@@ -172,7 +172,9 @@ impl World {
             let before = self.store.facts().len();
             self.around(at, Process::step);
             let new = &self.store.facts()[before..];
-            self.note(|| format!("process {at} goes on{}", committed(new)));
+            if !new.is_empty() {
+                self.note(|| format!("process {at} commits {}", committed(new)));
+            }
         }
     }
 
@@ -202,15 +204,15 @@ impl World {
         }
         let freed = self.views.retry(self.mutant);
         self.note(|| format!("an operator retries what is parked: {freed} freed"));
-        self.views.judge(&self.oracle);
+        self.judge_views();
     }
 
     /// Trouble ends, and everything must come to rest: everybody is answered, everything is published and shown.
     pub(crate) fn settle_down(&mut self) {
         self.note(|| "trouble ends".to_owned());
+        self.projectors_calm_down();
         self.chances.end();
         self.relays_calm_down();
-        self.projectors_calm_down();
         self.rounds("the system", Self::is_at_rest);
         let poisoned = |gate: usize| self.oracle.gates[gate].0.iter().any(|it| self.views.poison.contains(&it.asked));
         for gate in (0..GATES).filter(|gate| !poisoned(*gate)) {
@@ -285,7 +287,7 @@ fn process(store: &StoreModel, new_run_min: u32) -> Process {
 
 fn committed(facts: &[event_store::simulation::Fact]) -> String {
     let each = facts.iter().map(|fact| {
-        format!(", commits {} (gate {} #{}, command {})", fact.position.get(), fact.gate, fact.sequence, fact.asked)
+        format!("{} (gate {} #{}, command {})", fact.position.get(), fact.gate, fact.sequence, fact.asked)
     });
-    each.collect()
+    each.collect::<Vec<_>>().join(", ")
 }
