@@ -126,8 +126,9 @@ impl Cursor {
         }
         if let Some(offset) = offset {
             lane.grows(partition, offset)?;
-            lane.last_offset = offset;
         }
+        // Where it stands nobody knows, but the log has become longer: the next one cannot have this place.
+        lane.last_offset = offset.unwrap_or(lane.last_offset + 1);
         lane.in_flight[index].acknowledged = Some(offset);
         while let Some(InFlight { position, acknowledged: Some(offset) }) = lane.in_flight.front() {
             lane.kept.acknowledged = *position;

@@ -35,14 +35,14 @@ macro_rules! faults {
 }
 
 faults! {
-    SeenLate(600): "a commit is seen late",
+    SeenLate(900): "a commit is seen late",
     AppenderCrash(30): "a process that appends is killed",
     AskedTwice(150): "a client repeats a command before it hears of the first",
     RelayCrash(30): "the leading relay is killed",
     RelayDeposed(60): "a relay loses the lead and does not know it",
     LateRecords(500): "what a dead producer had sent is written later",
     ReportLost(60): "a record is written and the report is lost",
-    RecordDropped(60): "a producer drops a record and writes the next",
+    RecordDropped(120): "a producer drops a record and writes the next",
     OffsetUnknown(60): "a report does not tell the offset",
     ReportTwice(60): "a report comes twice",
     LogWiped(25): "a partition is wiped",
@@ -57,6 +57,7 @@ faults! {
     ViewCommitUnknown(60): "the acknowledgement of a view's commit is lost",
     ViewCommitFails(60): "a view's transaction is lost",
     PartitionsLost(60): "a projector loses its partitions and does not know it",
+    Unreadable(60): "a record of the topic cannot be read",
     TopicSilent(500): "the topic stays silent until the views have everything",
     Poison(120): "an event cannot be applied",
 }

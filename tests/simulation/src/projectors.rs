@@ -111,7 +111,7 @@ impl World {
     /// Takes what is free, notices what it has lost, and gives up something now and then.
     fn share(&mut self, at: usize) {
         let partition = self.dice.below(PARTITIONS);
-        if self.holders[partition] == Some(at) && self.dice.percent(10) && !self.chances.calm {
+        if self.holders[partition] == Some(at) && self.dice.percent(2) && !self.chances.calm {
             self.holders[partition] = None;
         } else if self.holders[partition].is_none() {
             self.holders[partition] = Some(at);
@@ -172,9 +172,11 @@ impl World {
             if offsets[partition] > log.end() || offsets[partition] < log.low {
                 offsets[partition] = log.low;
             }
-            let count = self.dice.below(POLL_RECORDS_MAX);
-            while let Some(record) = log.at(offsets[partition]).filter(|_| poll.len() < count) {
-                poll.push(Incoming { partition, offset: offsets[partition], record });
+            let count = poll.len() + self.dice.below(POLL_RECORDS_MAX);
+            while let Some(record) = self.broker.logs[partition].at(offsets[partition]).filter(|_| poll.len() < count) {
+                if !self.strikes(Fault::Unreadable) {
+                    poll.push(Incoming { partition, offset: offsets[partition], record });
+                }
                 offsets[partition] += 1;
             }
         }

@@ -213,6 +213,7 @@ impl World {
             let Record { position, previous, .. } = record;
             format!("partition {partition} @{offset} of relay {who}: {} after {}", position.get(), previous.get())
         });
+        self.is_seen(record.position);
         let outcome = if self.strikes(Fault::ReportLost) {
             Err(())
         } else if self.strikes(Fault::OffsetUnknown) {
@@ -225,6 +226,12 @@ impl World {
             let position = record.position;
             self.relays[who].reports.push_back(Report { partition, position, outcome });
         }
+    }
+
+    /// Who is told of an event by the topic finds it in the store.
+    fn is_seen(&self, position: Position) {
+        let seen = self.store.range(Position(position.get() - 1), position);
+        assert_eq!(seen.len(), 1, "event {} is published and readers of the store cannot see it", position.get());
     }
 
     fn heed(&mut self, at: usize) {

@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) history: History,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) now_ms: u64,
+    /// How often time goes on while somebody does something, in percent: where it hardly does, the topic is fast.
+    tempo: usize,
     began: Instant,
     pub(crate) store: StoreModel,
     pub(crate) oracle: Oracle,
@@ -60,6 +62,7 @@ impl World {
         store.defects.shows_in_any_order = mutant == Some(Mutant::SeenInAnyOrder);
         // From rash to never: what is presumed to be new is there more often than in life.
         let new_run_min = [0, 1, u32::MAX][dice.below(3)];
+        let tempo = [5, 30, 100][dice.below(3)];
         let processes = (0..2).map(|_| process(&store, new_run_min)).collect();
         Self {
             dice,
@@ -68,6 +71,7 @@ impl World {
             history,
             mutant,
             now_ms: 0,
+            tempo,
             began: platform::clock::monotonic(),
             store,
             oracle: Oracle::new(),
@@ -109,7 +113,7 @@ impl World {
 
     /// Somebody does something.
     pub(crate) fn step(&mut self) {
-        self.now_ms += self.dice.below(4) as u64;
+        self.now_ms += u64::from(self.dice.below(100) < self.tempo) * self.dice.below(4) as u64;
         match self.dice.below(32) {
             0..3 => self.clients_step(),
             3..10 => {
@@ -118,12 +122,12 @@ impl World {
             }
             10..17 => {
                 let at = self.dice.below(self.relays.len());
-                self.relay_step(at);
+                (0..3).for_each(|_| self.relay_step(at));
             }
-            17..20 => self.broker_step(),
+            17..20 => (0..3).for_each(|_| self.broker_step()),
             20..28 => {
                 let at = self.dice.below(self.projectors.len());
-                self.projector_step(at);
+                (0..2).for_each(|_| self.projector_step(at));
             }
             28 | 29 => self.readers_step(),
             30 => self.outsiders_read(),
