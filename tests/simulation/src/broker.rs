@@ -59,6 +59,11 @@ impl Outsider {
         self.taken.last().copied().unwrap_or_default()
     }
 
+    /// From the beginning, with what it has.
+    pub(crate) fn start_again(&mut self) {
+        (self.offset, self.hole) = (0, None);
+    }
+
     /// Reads one record; `false` if there is none.
     pub(crate) fn read(&mut self, log: &Log) -> bool {
         if self.offset > log.end() || self.offset < log.low {
