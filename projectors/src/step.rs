@@ -123,7 +123,7 @@ async fn attempt_on(
     for generation in target.generations {
         let rows_first = faults::planted("rows-before-checkpoint");
         if rows_first {
-            apply_all(&mut tx, target, *generation, events, &HashSet::new()).await?;
+            apply_all(&mut tx, target, *generation, events, &Parking::new(HashSet::new())).await?;
             sqlx::Executor::execute(&mut *tx, "commit; begin").await?;
             faults::pass("projection.advanced");
         }

@@ -42,6 +42,15 @@ pub(crate) enum LogReset {
     Beheaded { partition: usize, expected: i64, found: i64 },
 }
 
+impl LogReset {
+    /// Of which partition.
+    pub(crate) fn partition(&self) -> usize {
+        match self {
+            Self::Shrunk { partition, .. } | Self::Beheaded { partition, .. } => *partition,
+        }
+    }
+}
+
 /// Between which offsets the log of a partition was known to lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known {

@@ -15,7 +15,7 @@ use super::log::{Log, LogError};
 use super::producer::Producer;
 use super::publishing::HeaderMaker;
 use super::pump::{Pump, drain, keep};
-use super::start::{Plan, Seen, plan};
+use super::start::{Plan, Seen, doubt, plan};
 use super::state::RelayState;
 use super::{Begin, RelayConfig};
 use crate::{Committed, Reader, StoreError};
@@ -153,6 +153,11 @@ impl Session<'_> {
         drop(producer);
         if !matches!(ended, Ended::Dethroned(_)) {
             keep(leader, &cursor);
+            if let Ended::Reset(reset) = &ended
+                && let Some(kept) = leader.row.kept.get_mut(reset.partition())
+            {
+                leader.row.checkpoint = doubt(leader.row.checkpoint, kept);
+            }
             // If this fails the row is older than the log, which only means that some records are repeated.
             if let Err(error) = leader.save().await {
                 return error.into();

@@ -105,6 +105,17 @@ pub(crate) fn checkpoint(saved: Position, before: &[Kept], starts: &[Start]) -> 
     lowered.map(|(_, start)| start.lane.kept.acknowledged).fold(saved, Position::min)
 }
 
+/// No log begins there.
+const NOWHERE: i64 = -1;
+
+/// What the row says of a partition whose log was reset: that nothing is in it, and that it begins elsewhere than it
+/// should, so that it is emptied. To the next look at it the log may seem whole, if the last report told no offset and
+/// there is no witness. Returns the checkpoint that goes with it.
+pub(crate) fn doubt(saved: Position, kept: &mut Kept) -> Position {
+    *kept = Kept { acknowledged: kept.begins, offset: None, first_offset: Some(NOWHERE), ..*kept };
+    saved.min(kept.begins)
+}
+
 /// How a new producer begins, in all partitions.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {

@@ -3,7 +3,7 @@
 use envelope::{History, Position};
 use uuid::Uuid;
 
-use crate::relay::cursor::{Cursor, Kept, bounds_hold};
+use crate::relay::cursor::{Cursor, Kept, LogReset, bounds_hold};
 use crate::relay::start::{self, Mark, Place, Seen};
 
 /// The row of the relay in the store.
@@ -46,6 +46,11 @@ pub struct Beginning {
     refills: Vec<(usize, i64)>,
 }
 
+/// The log of a partition lost what was acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct Reset(#[from] LogReset);
+
 /// The progress of one producer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Publishing(Cursor);
@@ -73,13 +78,7 @@ impl Row {
     #[must_use]
     pub fn look(&self, partition: usize, log: &Log) -> Looked {
         let anchor = self.kept[partition].offset.map_or(Place::Nothing, |offset| log.place(offset));
-        Looked(Seen {
-            end: log.end(),
-            low: log.low,
-            first: log.place(log.low),
-            anchor,
-            last: log.place(log.end() - 1),
-        })
+        Looked(Seen { end: log.end(), low: log.low, first: log.place(log.low), anchor, last: log.place(log.end() - 1) })
     }
 
     /// Decides where a producer begins, and changes the row as it is to be saved.
@@ -90,6 +89,11 @@ impl Row {
         (self.checkpoint, self.kept) = (plan.checkpoint, plan.kept);
         let refills = plan.refills;
         Beginning { cursor: Cursor::new(self.checkpoint, &plan.lanes), refills }
+    }
+
+    /// A log was reset: what it holds is in doubt.
+    pub fn doubt(&mut self, reset: &Reset) {
+        self.checkpoint = start::doubt(self.checkpoint, &mut self.kept[reset.0.partition()]);
     }
 
     /// Takes the progress of a producer.
@@ -130,8 +134,8 @@ impl Publishing {
     ///
     /// # Errors
     /// If the log was reset.
-    pub fn acknowledge(&mut self, partition: usize, position: Position, offset: Option<i64>) -> Result<(), String> {
-        self.0.acknowledge(partition, position, offset).map_err(|reset| reset.to_string())
+    pub fn acknowledge(&mut self, partition: usize, position: Position, offset: Option<i64>) -> Result<(), Reset> {
+        Ok(self.0.acknowledge(partition, position, offset)?)
     }
 
     /// How many records wait for their report.
@@ -150,9 +154,9 @@ impl Publishing {
     ///
     /// # Errors
     /// If one was reset.
-    pub fn watch(&self, logs: &[Log]) -> Result<(), String> {
+    pub fn watch(&self, logs: &[Log]) -> Result<(), Reset> {
         let bounds: Vec<_> = logs.iter().map(|log| (log.low, log.end())).collect();
-        bounds_hold(&self.0.known(), &bounds).map_err(|reset| reset.to_string())
+        Ok(bounds_hold(&self.0.known(), &bounds)?)
     }
 }
 

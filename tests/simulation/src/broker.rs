@@ -9,14 +9,16 @@ pub(crate) struct Broker {
     pub(crate) logs: Vec<Log>,
     /// A partition lost its tail.
     pub(crate) tail_lost: bool,
-    /// After that, somebody wrote who did not lead: the one pair of faults in which a reader without the store may
-    /// stand still, because nothing tells the log from the one that was.
+    /// A report did not tell its offset, so the relay may be without a witness.
+    pub(crate) untold: bool,
+    /// A tail was lost, and somebody wrote who did not lead; or the relay that had no witness died before it noticed.
+    /// Nothing tells the log from the one that was then, and a reader without the store may stand still.
     pub(crate) in_doubt: bool,
 }
 
 impl Broker {
     pub(crate) fn new() -> Self {
-        Self { logs: vec![Log::default(); PARTITIONS], tail_lost: false, in_doubt: false }
+        Self { logs: vec![Log::default(); PARTITIONS], tail_lost: false, untold: false, in_doubt: false }
     }
 
     /// Writes a record; `leads`: it comes from the relay that leads.
@@ -25,6 +27,11 @@ impl Broker {
         let offset = self.logs[partition].end();
         self.logs[partition].records.push(record);
         offset
+    }
+
+    /// A relay ends that may be the only one to know how long the log was.
+    pub(crate) fn forget_untold(&mut self) {
+        self.in_doubt |= self.tail_lost && self.untold;
     }
 
     pub(crate) fn wipe(&mut self, partition: usize) {

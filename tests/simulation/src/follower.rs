@@ -135,7 +135,11 @@ impl World {
             }
             Then::Live => Phase::Live,
             Then::Gap(before, rest) => {
-                assert_ne!(before, positions, "the store does not have what record {:?} follows on", rest[0].record.position);
+                assert_ne!(
+                    before, positions,
+                    "the store does not have what record {:?} follows on",
+                    rest[0].record.position
+                );
                 return self.plan(at, rest);
             }
         };
@@ -202,7 +206,8 @@ impl World {
     fn take_all(&mut self, at: usize, records: &[Incoming]) {
         let mut moves = Moves::new();
         let held: Vec<_> = self.cursor(at).places().map(|(place, held)| (*place, *held)).collect();
-        let own: Vec<_> = records.iter().filter(|it| held.iter().any(|(known, _)| *known == place(it.partition))).collect();
+        let own: Vec<_> =
+            records.iter().filter(|it| held.iter().any(|(known, _)| *known == place(it.partition))).collect();
         for (place, from) in held {
             let newest = own.iter().filter(|it| place.partition == it.partition as i32).map(|it| it.record);
             if let Some(newest) = newest.max_by_key(|record| record.position).filter(|it| it.position > from.position) {

@@ -19,11 +19,7 @@ pub struct Summary {
 }
 
 /// Plays these seeds up to the first that fails; `played` hears of each.
-pub fn play(
-    seeds: impl IntoIterator<Item = u64>,
-    mutant: Option<Mutant>,
-    mut played: impl FnMut(&Outcome),
-) -> Summary {
+pub fn play(seeds: impl IntoIterator<Item = u64>, mutant: Option<Mutant>, mut played: impl FnMut(&Outcome)) -> Summary {
     let mut summary = Summary::default();
     for seed in seeds {
         let outcome = run(seed, &History::none(), mutant);

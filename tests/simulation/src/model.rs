@@ -48,17 +48,8 @@ pub enum Defect {
 }
 
 /// Nothing goes wrong.
-const CALM: Bounds = Bounds {
-    events: 3,
-    leaders: 0,
-    zombies: false,
-    wipes: 0,
-    tails: 0,
-    heads: 0,
-    drops: 0,
-    untold: 0,
-    defect: None,
-};
+const CALM: Bounds =
+    Bounds { events: 3, leaders: 0, zombies: false, wipes: 0, tails: 0, heads: 0, drops: 0, untold: 0, defect: None };
 
 impl Bounds {
     /// What a test walks.

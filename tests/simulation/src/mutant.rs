@@ -57,4 +57,25 @@ impl Mutant {
         Self::TokenMinimum,
         Self::TokenIgnored,
     ];
+
+    /// What is said when it is found for the right reason: one of these.
+    #[must_use]
+    pub fn shows(self) -> &'static [&'static str] {
+        const ROWS: &str = "where the checkpoint";
+        const FOLD: &str = "does not show the fold";
+        const READER: &str = "a reader who wrote";
+        match self {
+            Self::AckBeforeCommit => &["was acknowledged with"],
+            Self::SeenInAnyOrder => &["before others can see it", "cannot see it"],
+            Self::RetryWithoutKey => &["was acknowledged with", "has two effects"],
+            Self::PublishedBeforeSeen => &["cannot see it"],
+            Self::LogNotWatched => &["does not give a new reader everything"],
+            Self::FilterDropped | Self::GapOverlooked | Self::RowsFirst => &[ROWS],
+            Self::SilenceIgnored => &["never comes to rest: a view lacks something", "never comes to rest: a reader"],
+            Self::CheckpointFirst => &[ROWS, READER],
+            Self::CheckpointNotCompared => &[ROWS, "went back"],
+            Self::ParkedOvertaken | Self::RetryOutOfOrder => &[FOLD, ROWS],
+            Self::ParkedCalledWhole | Self::TokenMinimum | Self::TokenIgnored => &[READER],
+        }
+    }
 }

@@ -221,7 +221,7 @@ impl World {
     /// At rest a reader without the store has every event of each partition, in order.
     pub(crate) fn judge_topic(&mut self) {
         if self.broker.in_doubt {
-            self.tally.count("(outside readers not judged: a tail was lost and somebody else wrote)");
+            self.tally.count("(outside readers not judged: a tail was lost and nobody could know)");
             return;
         }
         for partition in 0..PARTITIONS {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use envelope::Position;
 use event_store::simulation::Fact;
-use event_store::simulation::relay::{Beginning, Looked, Publishing, Record, Row};
+use event_store::simulation::relay::{Beginning, Looked, Publishing, Record, Reset, Row};
 
 use crate::fault::Fault;
 use crate::mutant::Mutant;
@@ -62,11 +62,13 @@ impl World {
     /// Does the next thing that a relay does.
     pub(crate) fn relay_step(&mut self, at: usize) {
         if self.leader == Some(at) && self.strikes(Fault::RelayCrash) {
+            self.broker.forget_untold();
             self.end_relay(at, Phase::Standby);
             self.leader = None;
             return;
         }
         if self.leader == Some(at) && self.strikes(Fault::RelayDeposed) {
+            self.broker.forget_untold();
             self.leader = None;
         }
         match std::mem::replace(&mut self.relays[at].phase, Phase::Standby) {
@@ -144,7 +146,7 @@ impl World {
 
     fn read_page(&mut self, at: usize) {
         if self.strikes(Fault::ReadFails) {
-            self.end_session(at);
+            self.end_session(at, None);
             self.relays[at].phase = Phase::Standby;
             self.leader = self.leader.filter(|leader| *leader != at);
             return;
@@ -175,7 +177,9 @@ impl World {
         let partition = partition_of(fact.gate);
         let record = publishing.publish(partition, fact.position, fact.event_id);
         wire[partition].extend(record);
-        self.note(|| format!("relay {at} hands over {} for partition {partition}: {}", fact.position.get(), record.is_some()));
+        self.note(|| {
+            format!("relay {at} hands over {} for partition {partition}: {}", fact.position.get(), record.is_some())
+        });
     }
 
     /// The broker works on what relays have sent, also on what nobody waits for any more.
@@ -187,7 +191,9 @@ impl World {
                 let late = self.dice.below(self.late.len());
                 if let Some(record) = self.late[late][partition].pop_front() {
                     self.broker.write(partition, record, false);
-                    self.note(|| format!("a late record is written to partition {partition}: {}", record.position.get()));
+                    self.note(|| {
+                        format!("a late record is written to partition {partition}: {}", record.position.get())
+                    });
                 }
                 self.late.retain(|wire| wire.iter().any(|records| !records.is_empty()));
             }
@@ -217,6 +223,7 @@ impl World {
         let outcome = if self.strikes(Fault::ReportLost) {
             Err(())
         } else if self.strikes(Fault::OffsetUnknown) {
+            self.broker.untold = true;
             Ok(None)
         } else {
             Ok(Some(offset))
@@ -242,31 +249,33 @@ impl World {
         let heard = match report.outcome {
             Ok(offset) => {
                 let offset = offset.filter(|_| !overlooks);
-                publishing.acknowledge(report.partition, report.position, offset)
+                publishing.acknowledge(report.partition, report.position, offset).map_err(Some)
             }
-            Err(()) => Err("a record could not be written".to_owned()),
+            Err(()) => Err(None),
         };
-        if let Err(why) = heard {
-            self.note(|| format!("relay {at} begins again: {why}"));
-            self.end_session(at);
+        if let Err(reset) = heard {
+            self.end_session(at, reset);
         }
     }
 
     fn watch(&mut self, at: usize) {
         let Phase::Publishing(publishing) = &self.relays[at].phase else { return };
-        if let Err(why) = publishing.watch(&self.broker.logs)
+        if let Err(reset) = publishing.watch(&self.broker.logs)
             && !self.is(Mutant::LogNotWatched)
         {
-            self.note(|| format!("relay {at} begins again: {why}"));
-            self.end_session(at);
+            self.end_session(at, Some(reset));
         }
     }
 
     /// In an orderly way: what is known to be acknowledged is saved, and another session begins.
-    fn end_session(&mut self, at: usize) {
+    fn end_session(&mut self, at: usize, reset: Option<Reset>) {
+        self.note(|| format!("relay {at} ends its producer: {reset:?}"));
         let Relay { phase, row, .. } = &mut self.relays[at];
         if let Phase::Publishing(publishing) = phase {
             row.keep(publishing);
+        }
+        if let Some(reset) = reset {
+            row.doubt(&reset);
         }
         self.end_relay(at, Phase::Elected);
         self.save(at);
@@ -296,7 +305,7 @@ impl World {
     pub(crate) fn restart_leader(&mut self) {
         if let Some(at) = self.leader {
             self.note(|| format!("relay {at} is told to stop and started again"));
-            self.end_session(at);
+            self.end_session(at, None);
         }
     }
 

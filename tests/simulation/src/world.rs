@@ -290,8 +290,8 @@ fn process(store: &StoreModel, new_run_min: u32) -> Process {
 }
 
 fn committed(facts: &[event_store::simulation::Fact]) -> String {
-    let each = facts.iter().map(|fact| {
-        format!("{} (gate {} #{}, command {})", fact.position.get(), fact.gate, fact.sequence, fact.asked)
-    });
+    let each = facts
+        .iter()
+        .map(|fact| format!("{} (gate {} #{}, command {})", fact.position.get(), fact.gate, fact.sequence, fact.asked));
     each.collect::<Vec<_>>().join(", ")
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use envelope::Position;
-use event_store::simulation::relay::{Log, Publishing, Record, Row};
+use event_store::simulation::relay::{Log, Publishing, Record, Reset, Row};
 use uuid::Uuid;
 
 use super::{Bounds, Defect};
@@ -92,7 +92,20 @@ impl State {
         let (mut row, mut log) = (Row::new(1), Log::default());
         let leader = Session::begin(&mut row, &mut log);
         let reader = Reader::default();
-        Self { events: 0, log, row, leader, zombie: None, reader, leaders: 0, wipes: 0, tails: 0, heads: 0, drops: 0, untold: 0 }
+        Self {
+            events: 0,
+            log,
+            row,
+            leader,
+            zombie: None,
+            reader,
+            leaders: 0,
+            wipes: 0,
+            tails: 0,
+            heads: 0,
+            drops: 0,
+            untold: 0,
+        }
     }
 
     /// The state after a step, if it may happen.
@@ -128,8 +141,8 @@ impl State {
         let offset = self.log.end();
         self.log.records.push(record);
         let offset = Some(offset).filter(|_| told && bounds.defect != Some(Defect::LogNotWatched));
-        if self.leader.publishing.acknowledge(PARTITION, record.position, offset).is_err() {
-            self.again();
+        if let Err(reset) = self.leader.publishing.acknowledge(PARTITION, record.position, offset) {
+            self.again(Some(&reset));
         }
         true
     }
@@ -150,22 +163,25 @@ impl State {
             return false;
         }
         self.deliver(true, bounds);
-        self.again();
+        self.again(None);
         true
     }
 
     fn watch(&mut self, bounds: &Bounds) -> bool {
-        let held = self.leader.publishing.watch(std::slice::from_ref(&self.log)).is_ok();
-        if held || bounds.defect == Some(Defect::LogNotWatched) {
-            return false;
+        let held = self.leader.publishing.watch(std::slice::from_ref(&self.log));
+        let reset = held.err().filter(|_| bounds.defect != Some(Defect::LogNotWatched));
+        if let Some(reset) = &reset {
+            self.again(Some(reset));
         }
-        self.again();
-        true
+        reset.is_some()
     }
 
     /// The session ends in an orderly way, and a new one begins.
-    fn again(&mut self) {
+    fn again(&mut self, reset: Option<&Reset>) {
         self.row.keep(&self.leader.publishing);
+        if let Some(reset) = reset {
+            self.row.doubt(reset);
+        }
         self.leader = Session::begin(&mut self.row, &mut self.log);
     }
 
@@ -201,7 +217,7 @@ impl State {
             while rest.leader.publish(rest.events, bounds) || rest.deliver(true, bounds) {}
             rest.watch(bounds);
             if round < 2 {
-                rest.again();
+                rest.again(None);
             }
         }
         (rest.reader.offset, rest.reader.again) = (0, false);
