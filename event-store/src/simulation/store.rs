@@ -33,7 +33,7 @@ pub struct StoreModel {
     pub(crate) events: Vec<EventRow>,
     facts: Vec<Fact>,
     /// Committed and not in sight yet: which events, and under which keys there are answers.
-    hidden: Vec<(Range<usize>, Vec<(String, String)>)>,
+    hidden: Vec<Hidden>,
     /// What is committed comes into sight when [`StoreModel::show`] says so.
     pub lags: bool,
     /// What the server is told to do wrong.
@@ -60,6 +60,9 @@ pub struct Defects {
     /// The lock does not wait until what is committed is in sight, so that a later commit may be seen first.
     pub shows_in_any_order: bool,
 }
+
+/// Events by their index, and the keys of answers.
+type Hidden = (Range<usize>, Vec<(String, String)>);
 
 pub(crate) enum Orphan {
     /// One call of `append`.

@@ -116,7 +116,7 @@ impl Chances {
     pub(crate) fn new(dice: &mut Dice) -> Self {
         let calm = dice.percent(10);
         let some = |fault: &Fault, dice: &mut Dice| match dice.below(6) {
-            0 | 1 | 2 => 0,
+            0..3 => 0,
             3 => fault.per_mille().div_ceil(8),
             4 => fault.per_mille().div_ceil(2),
             _ => fault.per_mille(),

@@ -65,7 +65,7 @@ impl Mutant {
         const FOLD: &str = "does not show the fold";
         const READER: &str = "a reader who wrote";
         match self {
-            Self::AckBeforeCommit => &["was acknowledged with"],
+            Self::AckBeforeCommit => &["was acknowledged with", "what was committed is gone"],
             Self::SeenInAnyOrder => &["before others can see it", "cannot see it"],
             Self::RetryWithoutKey => &["was acknowledged with", "has two effects"],
             Self::PublishedBeforeSeen => &["cannot see it"],
