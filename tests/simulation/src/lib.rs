@@ -1,6 +1,6 @@
 //! The whole system in one thread: clients, two processes that append, a store, two relays, a log, two projectors,
 //! views, and readers with tokens, through whatever may happen to them. Time is counted, nobody waits; everything
-//! follows from a seed. What decides is the code that programs run; what is simulated is Postgres, Kafka and the network.
+//! follows from a seed. What decides is the code that programs run; Postgres, Kafka and the network are simulated.
 //!
 //! [`run`] plays one seed. [`model`] is the protocol of relay and reader, looked at in every state it can be in.
 

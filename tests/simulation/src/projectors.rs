@@ -1,4 +1,4 @@
-//! Two processes that build the views: each reads the topic with one consumer, and follows the partitions that it holds.
+//! Two processes that build the views: each reads the topic with one consumer and follows what it holds.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -89,8 +89,8 @@ impl World {
             let shown = self.views.shown(*gate).version;
             assert!(
                 shown >= *sequence,
-                "a reader who wrote event {sequence} of gate {gate} at {position:?} (token {:?}) is shown version {shown}",
-                reader.token.touched.get(&entry(*gate))
+                "a reader who wrote event {sequence} of gate {gate} at {position:?}, token {:?}, sees version {shown}",
+                reader.token.touched.get(&entry(*gate)).map(|(_, position)| position)
             );
         }
     }

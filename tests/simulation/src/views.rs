@@ -147,7 +147,7 @@ impl Views {
             assert_eq!(
                 version + parked.len(),
                 passed,
-                "gate {gate} shows {version} events and {} are parked, where the checkpoint {up_to:?} has passed {passed}",
+                "gate {gate} shows {version} events, {} are parked, where the checkpoint {up_to:?} has passed {passed}",
                 parked.len()
             );
             assert_eq!(row, shown[version], "gate {gate} does not show the fold of its first {version} events");
