@@ -4,19 +4,19 @@
 //! a cold one and nothing is locked. While one batch is written the next one gathers: it grows under load and is a
 //! single command when idle. Whatever goes wrong there is one way out, [`slow`].
 
-mod batch;
-mod batcher;
+pub(crate) mod batch;
+pub(crate) mod batcher;
 mod cache;
 mod clock;
 mod connection;
 mod deciding;
 pub(crate) mod decision;
 pub(crate) mod ledger;
-mod loading;
+pub(crate) mod loading;
 mod novelty;
 mod publishing;
 pub(crate) mod rows;
-mod settlement;
+pub(crate) mod settlement;
 mod settling;
 mod slow;
 pub(crate) mod sql;

@@ -34,6 +34,9 @@ pub mod keys;
 mod reader;
 pub mod recover;
 pub mod relay;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub mod simulation;
 mod store;
 pub mod tail;
 mod transact;

@@ -13,7 +13,7 @@
 //! Kafka transactions are not used: they would give readers nothing that `previous` does not, and a stalled
 //! transaction stops every reader of a partition.
 
-mod cursor;
+pub(crate) mod cursor;
 mod feed;
 mod leader;
 pub(crate) mod log;
@@ -24,7 +24,7 @@ pub mod reading;
 mod row;
 mod run;
 mod session;
-mod start;
+pub(crate) mod start;
 mod state;
 
 use std::time::Duration;

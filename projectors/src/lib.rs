@@ -21,6 +21,7 @@ mod offsets;
 pub mod orders;
 pub mod parked;
 mod parked_rows;
+mod parking;
 pub mod projection;
 mod rebuild;
 mod records;
@@ -29,6 +30,9 @@ pub mod registry;
 mod runner;
 mod share;
 mod silence;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod status;
 mod step;
 mod store_watch;

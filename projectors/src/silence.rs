@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use envelope::Position;
+use event_schemas::Context;
 use uuid::Uuid;
 
-use crate::checkpoint::{Checkpoint, Place, WHOLE_STORE};
+use crate::checkpoint::{Checkpoint, Cursor, Place, WHOLE_STORE};
 
 /// How long a partition may be quiet before the store is asked.
 const QUIET: Duration = Duration::from_secs(1);
@@ -42,6 +43,16 @@ impl Seen {
     /// Whether events are missing that the topic should have brought, or will not bring soon.
     pub(crate) fn is_ahead_of(&self, place: Place, held: &Checkpoint) -> bool {
         self.complete(place, held) < self.head
+    }
+
+    /// Whether the store should be asked, if this place is quiet.
+    pub(crate) fn is_strange(&self, place: Place, held: &Checkpoint) -> bool {
+        self.is_ahead_of(place, held) || self.ends_before(held)
+    }
+
+    /// From where the store has to be read to bring all places of a context on.
+    pub(crate) fn read_after(&self, cursor: &Cursor, context: Context) -> Option<Position> {
+        cursor.of(context).map(|(place, held)| self.complete(*place, held)).min()
     }
 
     /// Whether the store ends before a checkpoint. It lost events, or was asked before they came.

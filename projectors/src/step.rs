@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::checkpoint::Moves;
 use crate::checkpoint_rows::{self, Moved};
 use crate::parked_rows::{self, Aggregate};
+use crate::parking::{Fate, Parking};
 use crate::projection::{Batch, Failed, ReadModel, View};
 
 /// How long a transaction may take, and how much longer for each event: a network that swallows what is sent breaks no
@@ -122,7 +123,7 @@ async fn attempt_on(
     for generation in target.generations {
         let rows_first = faults::planted("rows-before-checkpoint");
         if rows_first {
-            apply_all(&mut tx, target, *generation, events, &HashSet::new()).await?;
+            apply_all(&mut tx, target, *generation, events, &Parking::new(HashSet::new())).await?;
             sqlx::Executor::execute(&mut *tx, "commit; begin").await?;
             faults::pass("projection.advanced");
         }
@@ -139,10 +140,11 @@ async fn attempt_on(
             true => parked_rows::lock(&mut tx, target.model.name, *generation, events).await?,
             false => HashSet::new(),
         };
+        let parking = Parking::new(blocked);
         match manner {
             _ if rows_first => {}
-            Manner::Together => apply_all(&mut tx, target, *generation, events, &blocked).await?,
-            Manner::OneByOne => parks |= one_by_one(&mut tx, target, *generation, events, blocked).await?,
+            Manner::Together => apply_all(&mut tx, target, *generation, events, &parking).await?,
+            Manner::OneByOne => parks |= one_by_one(&mut tx, target, *generation, events, parking).await?,
         }
     }
     faults::pass("projection.applied");
@@ -157,10 +159,10 @@ pub(crate) async fn apply_all(
     target: Target<'_>,
     generation: i32,
     events: &[Recorded<RawPayload>],
-    blocked: &HashSet<Aggregate>,
+    parking: &Parking<Aggregate>,
 ) -> Result<(), Failed> {
     let (behind, free): (Vec<_>, Vec<_>) =
-        events.iter().partition(|event| !blocked.is_empty() && blocked.contains(&Aggregate::of(event)));
+        events.iter().partition(|event| parking.parks() && parking.fate(&Aggregate::of(event)) == Fate::Behind);
     for event in behind {
         parked_rows::park(db, target.model.name, generation, event, parked_rows::BEHIND).await?;
     }
@@ -177,11 +179,11 @@ async fn one_by_one(
     target: Target<'_>,
     generation: i32,
     events: &[Recorded<RawPayload>],
-    mut blocked: HashSet<Aggregate>,
+    mut parking: Parking<Aggregate>,
 ) -> Result<bool, Failed> {
     for event in events {
         let aggregate = Aggregate::of(event);
-        if blocked.contains(&aggregate) {
+        if parking.fate(&aggregate) == Fate::Behind {
             parked_rows::park(db, target.model.name, generation, event, parked_rows::BEHIND).await?;
             continue;
         }
@@ -200,13 +202,13 @@ async fn one_by_one(
                 parked_rows::park(db, target.model.name, generation, event, &reason).await?;
                 faults::pass("projection.parked");
                 if !faults::planted("parked-does-not-block") {
-                    blocked.insert(aggregate);
+                    parking.parked(aggregate);
                 }
             }
             outcome => outcome?,
         }
     }
-    Ok(!blocked.is_empty())
+    Ok(parking.parks())
 }
 
 /// Applies one event under a savepoint, so that its failure leaves the transaction usable.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::checkpoint::Moves;
 use crate::checkpoint_rows::{self, Moved};
 use crate::parked_rows;
+use crate::parking::Parking;
 use crate::projection::{Failed, ReadModel};
 use crate::step::{Stepped, Target, apply_all, step, wait_max};
 
@@ -158,7 +159,7 @@ async fn commit(pool: &PgPool, held: &mut Held, all: &[Handed]) -> Result<Option
             true => parked_rows::lock(&mut tx, step.model.name, step.generation, &step.events).await?,
             false => HashSet::new(),
         };
-        apply_all(&mut tx, step.target(&[], &skips), step.generation, &step.events, &blocked).await?;
+        apply_all(&mut tx, step.target(&[], &skips), step.generation, &step.events, &Parking::new(blocked)).await?;
     }
     faults::pass("projection.applied");
     tx.commit().await?;

@@ -1,10 +1,7 @@
 //! The batcher alone: two processes on one store in memory, through thousands of histories of lost connections, lost
 //! races, late reads, repeats and impatience. A failing seed fails again.
 
-mod dice;
-mod gate;
-mod model;
-mod process;
+mod judge;
 mod unreadable;
 mod world;
 

@@ -11,7 +11,7 @@ use envelope::Position;
 use platform::faults;
 
 /// What is known of one partition and worth remembering across restarts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Kept {
     /// The log holds what comes after this position: zero, unless the relay was told to begin at the head.
     pub(crate) begins: Position,
@@ -42,6 +42,15 @@ pub(crate) enum LogReset {
     Beheaded { partition: usize, expected: i64, found: i64 },
 }
 
+impl LogReset {
+    /// Of which partition.
+    pub(crate) fn partition(&self) -> usize {
+        match self {
+            Self::Shrunk { partition, .. } | Self::Beheaded { partition, .. } => *partition,
+        }
+    }
+}
+
 /// Between which offsets the log of a partition was known to lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
@@ -51,7 +60,7 @@ pub(crate) struct Known {
 }
 
 /// The progress of one leader's one producer.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
     partitions: Vec<Partition>,
     /// Everything up to here was offered.
@@ -59,7 +68,7 @@ pub(crate) struct Cursor {
     in_flight: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Partition {
     kept: Kept,
     /// The newest one handed to the producer: the `previous` of the next.
@@ -68,7 +77,7 @@ struct Partition {
     in_flight: VecDeque<InFlight>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct InFlight {
     position: Position,
     /// `Some` once acknowledged, with the offset if the broker told it.
@@ -126,8 +135,9 @@ impl Cursor {
         }
         if let Some(offset) = offset {
             lane.grows(partition, offset)?;
-            lane.last_offset = offset;
         }
+        // Where it stands nobody knows, but the log has become longer: the next one cannot have this place.
+        lane.last_offset = offset.unwrap_or(lane.last_offset + 1);
         lane.in_flight[index].acknowledged = Some(offset);
         while let Some(InFlight { position, acknowledged: Some(offset) }) = lane.in_flight.front() {
             lane.kept.acknowledged = *position;

@@ -15,7 +15,7 @@ use super::log::{Log, LogError};
 use super::producer::Producer;
 use super::publishing::HeaderMaker;
 use super::pump::{Pump, drain, keep};
-use super::start::{Seen, Start, checkpoint, start};
+use super::start::{Plan, Seen, doubt, plan};
 use super::state::RelayState;
 use super::{Begin, RelayConfig};
 use crate::{Committed, Reader, StoreError};
@@ -93,16 +93,10 @@ impl Session<'_> {
                 heads.iter().map(|at| Kept { begins: *at, acknowledged: *at, ..Kept::default() }).collect();
         }
         *self.begun = true;
-        let starts: Vec<Start> = leader.row.kept.iter().zip(&seen).map(|(kept, seen)| start(kept, seen)).collect();
-        leader.row.checkpoint = checkpoint(leader.row.checkpoint, &leader.row.kept, &starts);
-        leader.row.kept = starts.iter().map(|start| start.lane.kept).collect();
+        let Plan { checkpoint, kept, lanes, refills } = plan(leader.row.checkpoint, &leader.row.kept, &seen);
+        (leader.row.checkpoint, leader.row.kept) = (checkpoint, kept);
         leader.save().await?;
         faults::pass("relay.start-saved");
-        let refills: Vec<_> = (0..)
-            .zip(starts.iter().zip(&seen))
-            .filter(|(_, (start, _))| start.refill)
-            .map(|(p, (_, s))| (p, s.end))
-            .collect();
         if !refills.is_empty() {
             tracing::warn!(topic = %publishing.topic, partitions = ?refills.iter().map(|(p, _)| p).collect::<Vec<_>>(),
                 "The log is not the one that was filled; it is emptied and published again");
@@ -111,7 +105,6 @@ impl Session<'_> {
                 tracing::warn!(%error, topic = %publishing.topic, "The log could not be emptied");
             }
         }
-        let lanes: Vec<_> = starts.into_iter().map(|start| start.lane).collect();
         Ok(Cursor::new(leader.row.checkpoint, &lanes))
     }
 
@@ -160,6 +153,11 @@ impl Session<'_> {
         drop(producer);
         if !matches!(ended, Ended::Dethroned(_)) {
             keep(leader, &cursor);
+            if let Ended::Reset(reset) = &ended
+                && let Some(kept) = leader.row.kept.get_mut(reset.partition())
+            {
+                leader.row.checkpoint = doubt(leader.row.checkpoint, kept);
+            }
             // If this fails the row is older than the log, which only means that some records are repeated.
             if let Err(error) = leader.save().await {
                 return error.into();

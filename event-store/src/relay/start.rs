@@ -105,5 +105,39 @@ pub(crate) fn checkpoint(saved: Position, before: &[Kept], starts: &[Start]) -> 
     lowered.map(|(_, start)| start.lane.kept.acknowledged).fold(saved, Position::min)
 }
 
+/// No log begins there.
+const NOWHERE: i64 = -1;
+
+/// What the row says of a partition whose log was reset: that nothing is in it, and that it begins elsewhere than it
+/// should, so that it is emptied. To the next look at it the log may seem whole, if the last report told no offset and
+/// there is no witness. Returns the checkpoint that goes with it.
+pub(crate) fn doubt(saved: Position, kept: &mut Kept) -> Position {
+    *kept = Kept { acknowledged: kept.begins, offset: None, first_offset: Some(NOWHERE), ..*kept };
+    saved.min(kept.begins)
+}
+
+/// How a new producer begins, in all partitions.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// What the row says from now on.
+    pub(crate) checkpoint: Position,
+    pub(crate) kept: Vec<Kept>,
+    pub(crate) lanes: Vec<Lane>,
+    /// The partitions to empty, once the row is saved: each up to the offset where it ended.
+    pub(crate) refills: Vec<(usize, i64)>,
+}
+
+/// Decides for all partitions, from what the row says and what the logs hold.
+pub(crate) fn plan(saved: Position, kept: &[Kept], seen: &[Seen]) -> Plan {
+    let starts: Vec<Start> = kept.iter().zip(seen).map(|(kept, seen)| start(kept, seen)).collect();
+    let doubtful = starts.iter().zip(seen).enumerate().filter(|(_, (start, _))| start.refill);
+    Plan {
+        checkpoint: checkpoint(saved, kept, &starts),
+        kept: starts.iter().map(|start| start.lane.kept).collect(),
+        refills: doubtful.map(|(partition, (_, seen))| (partition, seen.end)).collect(),
+        lanes: starts.iter().map(|start| start.lane).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -24,9 +24,7 @@ impl Session<'_> {
             let waits = self.of.progress.waiting(context.name());
             let seen = self.of.watched.seen(*context);
             let quiet = |place: &Place| self.heard.get(place).is_none_or(|at| silence::is_long(at.elapsed(), waits));
-            let strange = |(place, held): (&Place, &Checkpoint)| {
-                quiet(place) && (seen.is_ahead_of(*place, held) || seen.ends_before(held))
-            };
+            let strange = |(place, held): (&Place, &Checkpoint)| quiet(place) && seen.is_strange(*place, held);
             if self.cursor.of(*context).any(strange) {
                 self.catch_up(*context).await?;
             }
@@ -63,7 +61,7 @@ impl Session<'_> {
                 return Err(Ended::HeldOthers);
             }
             let seen = self.of.watched.seen(context);
-            let from = self.cursor.of(context).map(|(place, held)| seen.complete(*place, held)).min();
+            let from = seen.read_after(&self.cursor, context);
             let Some(from) = from.filter(|from| *from < end) else { return Ok(()) };
             let up_to = end.min(Position(from.get() + RANGE_EVENTS));
             let events = self.read_on(context, from, up_to, &seen).await?;

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use envelope::{History, Position, Timestamp};
 use tokio::sync::oneshot;
 
-use super::gate::{GateCommand, Part, Wants, name, step};
-use super::model::StoreModel;
 use crate::appender::batch::Found;
 use crate::appender::batcher::{Batcher, Limits};
 use crate::appender::decision::{Answer, Rejection, Stream, Submission};
 use crate::appender::loading::LoadedStreams;
 use crate::appender::settlement::{Bounds, Learned, Next, Settlement};
+use crate::simulation::gate::{GateCommand, Part, Wants, name, step};
+use crate::simulation::store::StoreModel;
 use crate::{IdempotencyKey, StoreError};
 
 const UNREADABLE: usize = 0;

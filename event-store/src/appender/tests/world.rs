@@ -7,11 +7,12 @@ use envelope::Timestamp;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use uuid::Uuid;
 
-use super::dice::Dice;
-use super::gate::{GateCommand, Part, Wants, name, step};
-use super::model::{POISON, StoreModel, Verdict, judge};
-use super::process::{Around, Orphan, Process};
+use super::judge::{Verdict, judge};
 use crate::appender::decision::{Answer, Rejection, Submission};
+use crate::simulation::dice::Dice;
+use crate::simulation::gate::{GateCommand, Part, Wants, name, step};
+use crate::simulation::process::{Around, Process};
+use crate::simulation::store::{POISON, StoreModel};
 use crate::{Done, IdempotencyKey, StoreError};
 
 const GATES: usize = 5;
@@ -38,7 +39,6 @@ pub(super) struct World {
     seed: u64,
     store: StoreModel,
     processes: Vec<Process>,
-    orphans: Vec<Orphan>,
     dice: Dice,
     trouble: usize,
     ticks: u64,
@@ -65,9 +65,9 @@ impl World {
         let store = StoreModel::new();
         // From rash to never: what is presumed to be new is there more often than in life.
         let new_run_min = [0, 1, u32::MAX][dice.below(3)];
-        let processes = (0..processes).map(|_| Process::new(&store, cache_aggregates_max, new_run_min)).collect();
-        let (orphans, asked, acknowledged) = (vec![], vec![], BTreeMap::new());
-        Self { seed, store, processes, orphans, dice, trouble, ticks: 0, began: Instant::now(), asked, acknowledged }
+        let processes = (0..processes).map(|_| Process::new(&store, 6, cache_aggregates_max, new_run_min)).collect();
+        let (asked, acknowledged) = (vec![], BTreeMap::new());
+        Self { seed, store, processes, dice, trouble, ticks: 0, began: Instant::now(), asked, acknowledged }
     }
 
     pub(super) fn events(&self) -> usize {
@@ -83,7 +83,7 @@ impl World {
         let at = self.dice.below(self.processes.len());
         match self.dice.below(20) {
             0..5 if self.processes[at].listens() => self.ask(at),
-            5 => self.orphan_ends(),
+            5 => self.store.orphan_ends(&mut self.dice),
             6 if self.trouble > 0 => self.a_gate_is_damaged_or_mended(),
             _ => self.run(at),
         }
@@ -97,10 +97,10 @@ impl World {
         let mut rounds = 0;
         while self.asked.iter().any(|asked| asked.answer.is_some())
             || self.processes.iter().any(|it| !it.is_at_rest())
-            || !self.orphans.is_empty()
+            || self.store.has_orphans()
         {
             self.ticks += 1;
-            self.orphan_ends();
+            self.store.orphan_ends(&mut self.dice);
             for at in 0..self.processes.len() {
                 self.run(at);
             }
@@ -114,8 +114,8 @@ impl World {
     fn run(&mut self, at: usize) {
         let now = self.now();
         let instant = self.instant();
-        let Self { store, orphans, dice, trouble, processes, .. } = self;
-        processes[at].step(&mut Around { store, orphans, dice, trouble: *trouble, now, instant });
+        let Self { store, dice, trouble, processes, .. } = self;
+        processes[at].step(&mut Around { store, dice, trouble: *trouble, now, instant, landed: &mut vec![] });
     }
 
     fn now(&self) -> Timestamp {
@@ -124,21 +124,6 @@ impl World {
 
     fn instant(&self) -> Instant {
         self.began + Duration::from_millis(self.ticks)
-    }
-
-    /// The server ends a transaction of which nobody hears.
-    fn orphan_ends(&mut self) {
-        if self.orphans.is_empty() {
-            return;
-        }
-        let happens = self.dice.percent(50);
-        match self.orphans.swap_remove(self.dice.below(self.orphans.len())) {
-            Orphan::Call(base, rows) if self.store.waits(&rows) => self.orphans.push(Orphan::Call(base, rows)),
-            Orphan::Call(base, rows) if happens => drop(self.store.append(&base, &rows)),
-            Orphan::Call(..) => {}
-            Orphan::Transaction { batches, commits } if commits && happens => self.store.commit(&batches),
-            Orphan::Transaction { .. } => self.store.locked = false,
-        }
     }
 
     fn a_gate_is_damaged_or_mended(&mut self) {

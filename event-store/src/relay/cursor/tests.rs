@@ -81,6 +81,18 @@ fn a_record_whose_offset_is_not_told_counts_and_is_no_witness() {
 }
 
 #[test]
+fn a_record_whose_offset_is_not_told_takes_a_place_all_the_same() {
+    let mut cursor = fresh(1);
+    [1, 2, 3].iter().for_each(|at| assert!(publish(&mut cursor, 0, *at).is_some()));
+    acknowledge(&mut cursor, 0, 1, 0);
+    cursor.acknowledge(0, Position(2), None).expect("no offset cannot shrink");
+    assert_eq!(cursor.known(), [Known { first: None, last: 1 }], "its loss would be seen at the end of the log");
+    // It was lost, and its successor stands in its place.
+    let reset = cursor.acknowledge(0, Position(3), Some(1));
+    assert_eq!(reset, Err(LogReset::Shrunk { partition: 0, expected: 1, found: 1 }));
+}
+
+#[test]
 fn an_end_below_an_acknowledged_offset_means_that_the_log_was_reset() {
     let known = |first, last| Known { first, last };
     assert_eq!(bounds_hold(&[known(Some(0), 4), known(None, -1)], &[(0, 5), (7, 8)]), Ok(()));

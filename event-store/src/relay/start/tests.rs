@@ -1,7 +1,7 @@
 use envelope::{History, Position};
 use uuid::Uuid;
 
-use super::{Mark, Place, Seen, checkpoint, start};
+use super::{Mark, Place, Seen, checkpoint, doubt, start};
 use crate::relay::cursor::Kept;
 
 fn ours(previous: i64, position: i64) -> Place {
@@ -86,4 +86,15 @@ fn a_head_that_was_cut_off_shows_by_its_offset_although_the_first_record_was_rep
     let cut = Seen { end: 4, low: 2, first: ours(0, 1), anchor: ours(2, 4), last: ours(2, 4) };
     assert_eq!(starts(noted, cut), (0, true));
     assert_eq!(starts(noted, Seen { low: 0, ..cut }), (4, false));
+}
+
+#[test]
+fn a_log_that_was_reset_is_filled_again_although_it_looks_whole_and_there_is_no_witness() {
+    let mut known = Kept { first_offset: Some(0), ..kept(0, 6, None) };
+    let seen = Seen { end: 5, low: 0, first: ours(0, 1), anchor: Place::Nothing, last: ours(4, 6) };
+    assert_eq!(starts(known, seen), (6, false));
+    assert_eq!(doubt(Position(9), &mut known), Position(0));
+    assert_eq!(starts(known, seen), (0, true));
+    // As it comes back from the row, which keeps no such offset.
+    assert_eq!(starts(Kept { first_offset: None, ..known }, seen), (0, false));
 }

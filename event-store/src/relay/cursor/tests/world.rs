@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use uuid::Uuid;
 
-use super::super::{Cursor, Kept, bounds_hold};
-use crate::relay::start::{Mark, Place, Seen, checkpoint, start};
+use super::super::{Cursor, Kept, LogReset, bounds_hold};
+use crate::relay::start::{Mark, Place, Plan, Seen, doubt, plan};
 
 const PARTITIONS: usize = 2;
 
@@ -92,16 +92,13 @@ impl Log {
 
 impl Session {
     fn begin(row: &mut (Position, Vec<Kept>), logs: &mut [Log]) -> Self {
-        let starts: Vec<_> = row.1.iter().zip(logs.iter()).map(|(kept, log)| start(kept, &log.seen(kept))).collect();
-        row.0 = checkpoint(row.0, &row.1, &starts);
-        row.1 = starts.iter().map(|start| start.lane.kept).collect();
-        for (start, log) in starts.iter().zip(logs) {
-            if start.refill {
-                log.low = log.end();
-                log.records.clear();
-            }
+        let seen: Vec<_> = row.1.iter().zip(logs.iter()).map(|(kept, log)| log.seen(kept)).collect();
+        let Plan { checkpoint, kept, lanes, refills } = plan(row.0, &row.1, &seen);
+        *row = (checkpoint, kept);
+        for (partition, end) in refills {
+            logs[partition].low = end;
+            logs[partition].records.clear();
         }
-        let lanes: Vec<_> = starts.iter().map(|start| start.lane).collect();
         Self { cursor: Cursor::new(row.0, &lanes), wire: vec![VecDeque::new(); PARTITIONS] }
     }
 
@@ -116,12 +113,12 @@ impl Session {
         self.cursor.published(partition, position);
     }
 
-    /// `false` if the report ends the session.
-    fn deliver(&mut self, partition: usize, logs: &mut [Log]) -> bool {
-        let Some(record) = self.wire[partition].pop_front() else { return true };
+    /// An error ends the session.
+    fn deliver(&mut self, partition: usize, logs: &mut [Log]) -> Result<(), LogReset> {
+        let Some(record) = self.wire[partition].pop_front() else { return Ok(()) };
         let offset = logs[partition].end();
         logs[partition].records.push(record);
-        self.cursor.acknowledge(partition, record.position, Some(offset)).is_ok()
+        self.cursor.acknowledge(partition, record.position, Some(offset))
     }
 }
 
@@ -143,16 +140,22 @@ impl World {
         self.leader = Session::begin(&mut self.row, &mut self.logs);
     }
 
+    fn again_after(&mut self, reset: &LogReset) {
+        self.save();
+        self.row.0 = doubt(self.row.0, &mut self.row.1[reset.partition()]);
+        self.leader = Session::begin(&mut self.row, &mut self.logs);
+    }
+
     fn watch(&mut self) {
         let bounds: Vec<_> = self.logs.iter().map(|log| (log.low, log.end())).collect();
-        if bounds_hold(&self.leader.cursor.known(), &bounds).is_err() {
-            self.again();
+        if let Err(reset) = bounds_hold(&self.leader.cursor.known(), &bounds) {
+            self.again_after(&reset);
         }
     }
 
     fn deliver(&mut self, partition: usize) {
-        if !self.leader.deliver(partition, &mut self.logs) {
-            self.again();
+        if let Err(reset) = self.leader.deliver(partition, &mut self.logs) {
+            self.again_after(&reset);
         }
     }
 
@@ -186,7 +189,7 @@ impl World {
             }
             Step::ZombiePublishes => self.zombie.iter_mut().for_each(|zombie| zombie.publish(&self.store)),
             Step::ZombieDelivers(partition) => {
-                if self.zombie.as_mut().is_some_and(|zombie| !zombie.deliver(partition, &mut self.logs)) {
+                if self.zombie.as_mut().is_some_and(|zombie| zombie.deliver(partition, &mut self.logs).is_err()) {
                     self.zombie = None;
                 }
             }

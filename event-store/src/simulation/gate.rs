@@ -9,10 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::appender::decision::{CommandStep, GuardStep, Step, Stream, StreamId};
 use crate::codec::Codec;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum GateEvent {
-    Passed { by: usize },
-    Switched { open: bool },
+/// What happened to a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GateEvent {
+    /// Somebody passed.
+    Passed {
+        /// Who.
+        by: usize,
+    },
+    /// It was opened or closed.
+    Switched {
+        /// Whether it is open now.
+        open: bool,
+    },
 }
 
 impl DomainEvent for GateEvent {
@@ -28,22 +37,31 @@ impl DomainEvent for GateEvent {
     }
 }
 
+/// What may be asked of a gate.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum GateCommand {
+pub enum GateCommand {
     /// One event for each time.
-    Pass { by: usize, times: usize },
+    Pass {
+        /// Who wants to.
+        by: usize,
+        /// How often.
+        times: usize,
+    },
     /// Nothing to do if it is so already.
-    Switch { open: bool },
+    Switch {
+        /// Whether it is to be open.
+        open: bool,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the gate is closed")]
-pub(super) struct Closed;
+pub(crate) struct Closed;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Gate {
-    pub(super) open: bool,
-    pub(super) passed: Vec<usize>,
+pub(crate) struct Gate {
+    pub(crate) open: bool,
+    pub(crate) passed: Vec<usize>,
 }
 
 impl Default for Gate {
@@ -83,24 +101,35 @@ impl Aggregate for Gate {
 
 /// One part of what is asked, in a form that can be looked at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) gate: usize,
-    pub(super) expected: Option<i64>,
-    pub(super) wants: Wants,
+pub struct Part {
+    /// Which gate.
+    pub gate: usize,
+    /// The version that it must have.
+    pub expected: Option<i64>,
+    /// What is wanted of it.
+    pub wants: Wants,
 }
 
+/// What is wanted of a gate.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Wants {
+pub enum Wants {
+    /// That it does something.
     Command(GateCommand),
     /// Only if it is open; it is not written.
     Open,
 }
 
-pub(super) fn name(gate: usize) -> String {
+/// What a gate is called.
+#[must_use]
+pub fn name(gate: usize) -> String {
     format!("gate {gate}")
 }
 
-pub(super) fn step(part: &Part, codec: &Arc<Codec<Gate>>) -> Box<dyn Step> {
+pub(crate) fn number(name: &str) -> usize {
+    name.trim_start_matches("gate ").parse().expect("gates are called by their number")
+}
+
+pub(crate) fn step(part: &Part, codec: &Arc<Codec<Gate>>) -> Box<dyn Step> {
     let id = StreamId { aggregate_type: Gate::TYPE, aggregate_id: name(part.gate).into() };
     let stream = Stream { id, kind: codec.clone() };
     let expected = part.expected;

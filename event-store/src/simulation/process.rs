@@ -7,8 +7,7 @@ use std::time::Instant;
 use envelope::{History, Timestamp};
 
 use super::dice::Dice;
-use super::gate::name;
-use super::model::StoreModel;
+use super::store::{Orphan, StoreModel};
 use crate::StoreError;
 use crate::appender::batch::{BatchRows, Found, Tip};
 use crate::appender::batcher::{Batcher, Limits};
@@ -18,14 +17,6 @@ use crate::appender::settlement::{Bounds, Learned, Next, Settlement, Statement};
 
 /// Small, so that there are several pages and the cache is dropped now and then.
 const BOUNDS: Bounds = Bounds { tail_page_events: 3, tail_events_max: 12, commands_max: 16 };
-
-/// What the server still has to do, though nobody hears of it any more.
-pub(super) enum Orphan {
-    /// One call of `append`.
-    Call(Tip, Arc<BatchRows>),
-    /// It holds the lock until it ends.
-    Transaction { batches: Vec<(Tip, Arc<BatchRows>)>, commits: bool },
-}
 
 enum Write {
     Sent(Tip, Arc<BatchRows>),
@@ -37,59 +28,99 @@ enum Load {
     Read(LoadedStreams),
 }
 
-pub(super) struct Process {
-    pub(super) batcher: Batcher,
+/// A process that appends.
+pub struct Process {
+    pub(crate) batcher: Batcher,
     write: Option<Write>,
     load: Option<Load>,
     settling: Option<(Settlement, Next)>,
     connected: bool,
     /// Batches that are not committed. While there is a transaction it holds the lock.
     transaction: Option<Vec<(Tip, Arc<BatchRows>)>>,
-    pub(super) settled: usize,
+    /// The commit was done, and is told when it is in sight.
+    committed: bool,
+    pub(crate) settled: usize,
 }
 
 /// What a process works on and how lucky it is.
-pub(super) struct Around<'a> {
-    pub(super) store: &'a mut StoreModel,
-    pub(super) orphans: &'a mut Vec<Orphan>,
-    pub(super) dice: &'a mut Dice,
+pub struct Around<'a> {
+    /// The store.
+    pub store: &'a mut StoreModel,
+    /// Its luck.
+    pub dice: &'a mut Dice,
     /// How often something fails, in percent.
-    pub(super) trouble: usize,
-    pub(super) now: Timestamp,
-    pub(super) instant: Instant,
+    pub trouble: usize,
+    /// The store's clock.
+    pub now: Timestamp,
+    /// Monotonic time.
+    pub instant: Instant,
+    /// What failed, for those who count.
+    pub landed: &'a mut Vec<&'static str>,
+}
+
+impl Around<'_> {
+    fn strikes(&mut self, chance: usize, what: &'static str) -> bool {
+        let strikes = self.dice.percent(chance);
+        if strikes {
+            self.landed.push(what);
+        }
+        strikes
+    }
 }
 
 impl Process {
-    pub(super) fn new(store: &StoreModel, cache_aggregates_max: usize, new_run_min: u32) -> Self {
+    /// A process that has just connected, and presumes an aggregate to be new after so many new ones in a row.
+    #[must_use]
+    pub fn new(store: &StoreModel, partitions: i32, cache_aggregates_max: usize, new_run_min: u32) -> Self {
         let history = History(uuid::Uuid::nil());
-        let limits = Limits { batch_events_max: 8, cache_aggregates_max, partitions: 6, history, new_run_min };
+        let limits = Limits { batch_events_max: 8, cache_aggregates_max, partitions, history, new_run_min };
         Self {
-            batcher: Batcher::new(limits, store.newest()),
+            batcher: Batcher::new(limits, store.newest_in_sight()),
             write: None,
             load: None,
             settling: None,
             connected: true,
             transaction: None,
+            committed: false,
             settled: 0,
         }
     }
 
-    pub(super) fn is_at_rest(&self) -> bool {
+    /// Everything that was asked is answered.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
         self.batcher.is_idle() && self.write.is_none() && self.load.is_none() && self.settling.is_none()
     }
 
     /// While the slow path runs nothing arrives.
-    pub(super) fn listens(&self) -> bool {
+    #[must_use]
+    pub fn listens(&self) -> bool {
         self.settling.is_none()
     }
 
-    /// It was tried and the answer is about to come.
-    pub(super) fn could_not_read(&self, gate: usize) -> bool {
-        let Some(Load::Read(streams)) = &self.load else { return false };
-        streams.iter().any(|(id, read)| *id.aggregate_id == name(gate) && read.is_err())
+    /// How often it took the slow path.
+    #[must_use]
+    pub fn settled(&self) -> usize {
+        self.settled
     }
 
-    pub(super) fn step(&mut self, around: &mut Around<'_>) {
+    /// It was tried and the answer is about to come.
+    #[cfg(test)]
+    pub(crate) fn could_not_read(&self, gate: usize) -> bool {
+        let Some(Load::Read(streams)) = &self.load else { return false };
+        streams.iter().any(|(id, read)| *id.aggregate_id == super::gate::name(gate) && read.is_err())
+    }
+
+    /// It is killed. What it has sent, the server ends as it likes.
+    pub fn crash(mut self, around: &mut Around<'_>) {
+        if let Some(Write::Sent(base, rows)) = self.write.take() {
+            around.store.orphans.push(Orphan::Call(base, rows));
+        }
+        self.disconnect(false, around);
+    }
+
+    /// Does one thing.
+    pub fn step(&mut self, around: &mut Around<'_>) {
         if let Some((settlement, next)) = self.settling.take() {
             return self.settle(settlement, next, around);
         }
@@ -112,19 +143,28 @@ impl Process {
         match self.write.take() {
             None => {}
             Some(Write::Sent(base, rows)) => {
-                let lost = around.dice.percent(around.trouble);
+                let lost = around.strikes(around.trouble, "a connection is lost with a batch");
                 let result = if lost && around.dice.percent(50) {
-                    around.orphans.push(Orphan::Call(base, rows)); // Whether and when is the server's own business.
+                    around.store.orphans.push(Orphan::Call(base, rows)); // Whether and when is the server's business.
                     Err(())
                 } else if around.store.waits(&rows) {
                     self.write = Some(Write::Sent(base, rows));
                     return;
+                } else if around.store.defects.confirms_early && !lost {
+                    let found = around.store.examine(&base, &rows).map_err(drop);
+                    around.store.orphans.push(Orphan::Call(base, rows));
+                    found
                 } else {
                     let result = around.store.append(&base, &rows).map_err(drop);
+                    if lost {
+                        around.landed.push("the acknowledgement of a commit is lost");
+                    }
                     if lost { Err(()) } else { result }
                 };
                 self.write = Some(Write::Done(result));
             }
+            // Who commits hears of it when everybody can see it.
+            done @ Some(Write::Done(Ok(_))) if around.store.is_locked() => self.write = done,
             Some(Write::Done(Ok(Some(mut found)))) => drop(self.batcher.written(&mut found, around.now)),
             Some(Write::Done(Ok(None))) => self.begin_settling(true, around),
             Some(Write::Done(Err(()))) => self.begin_settling(false, around),
@@ -134,7 +174,7 @@ impl Process {
     fn advance_load(&mut self, around: &mut Around<'_>) {
         match self.load.take() {
             None => {}
-            Some(Load::Asked(wanted)) if !around.dice.percent(around.trouble) => {
+            Some(Load::Asked(wanted)) if !around.strikes(around.trouble, "aggregates cannot be read") => {
                 self.load = Some(Load::Read(around.store.load_all(&wanted)));
             }
             Some(Load::Asked(_)) => {
@@ -150,7 +190,7 @@ impl Process {
         if !self.batcher.is_idle() {
             return;
         }
-        if around.dice.percent(around.trouble) {
+        if around.strikes(around.trouble, "an idle connection is lost") {
             return self.begin_settling(false, around);
         }
         let events = around.store.after(self.batcher.known(), BOUNDS.tail_page_events);
@@ -174,8 +214,12 @@ impl Process {
                 self.connected = true;
                 Learned::Connected
             }
-            Next::Do(Statement::Lock) if around.store.locked => {
+            Next::Do(Statement::Lock) if around.store.is_locked() => {
                 self.settling = Some((settlement, Next::Do(Statement::Lock))); // Somebody else holds it.
+                return;
+            }
+            Next::Do(Statement::Commit) if self.committed && around.store.is_locked() => {
+                self.settling = Some((settlement, Next::Do(Statement::Commit)));
                 return;
             }
             Next::Do(statement) => self.perform(statement, around).unwrap_or_else(|error| {
@@ -191,14 +235,24 @@ impl Process {
             Next::Stop(error) => panic!("{error}"),
             Next::Settled => return assert!(self.transaction.is_none(), "a transaction is left open"),
         };
+        if matches!(learned, Learned::Committed) && !self.committed && !around.store.is_in_sight() {
+            self.committed = true;
+            self.settling = Some((settlement, Next::Do(Statement::Commit)));
+            return;
+        }
+        self.committed = false;
         let next = settlement.next(learned, &mut self.batcher, around.now, around.instant);
         self.settling = Some((settlement, next));
     }
 
     fn perform(&mut self, statement: Statement, around: &mut Around<'_>) -> Result<Learned, StoreError> {
         assert!(self.connected, "a statement on a connection that is gone");
+        if self.committed {
+            return Ok(Learned::Committed);
+        }
         // An attempt has many steps.
-        let (lost, done) = (around.dice.percent(around.trouble.div_ceil(3)), around.dice.percent(50));
+        let chance = around.trouble.div_ceil(3);
+        let (lost, done) = (around.strikes(chance, "a connection is lost on the slow path"), around.dice.percent(50));
         let away = || Err(StoreError::Unavailable("the connection is lost".to_owned()));
         if lost && !done {
             if matches!(statement, Statement::Commit) {
@@ -207,7 +261,7 @@ impl Process {
             return away();
         }
         let learned = match statement {
-            Statement::ReadNewest => Learned::Newest(around.store.newest()),
+            Statement::ReadNewest => Learned::Newest(around.store.newest_in_sight()),
             Statement::ReadTail { after, events_max } => Learned::Tail(around.store.after(after, events_max)),
             Statement::Load(streams) => Learned::Loaded(around.store.load_all(&streams)),
             Statement::Lock => {
@@ -253,7 +307,7 @@ impl Process {
     fn disconnect(&mut self, commits: bool, around: &mut Around<'_>) {
         self.connected = false;
         if let Some(batches) = self.transaction.take() {
-            around.orphans.push(Orphan::Transaction { batches, commits });
+            around.store.orphans.push(Orphan::Transaction { batches, commits });
         }
     }
 }
