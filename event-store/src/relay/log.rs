@@ -1,6 +1,5 @@
 //! What stands in the topic: where its partitions end, single records of it, and how to empty it.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -21,12 +20,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const RECORD_TIMEOUT: Duration = Duration::from_secs(15);
 /// One record is wanted and a broker gives at least one batch, however little is asked for.
 const FETCH_BYTES: &str = "65536";
-
-/// What stands at an offset of a partition.
-type Found = BTreeMap<(i32, i64), Place>;
-
-/// Which offset of a partition is looked at, by what is known of it and by where it begins and ends.
-type Which = fn(&Kept, (i64, i64)) -> Option<i64>;
 
 /// One topic of a broker.
 #[derive(Clone)]
@@ -59,14 +52,21 @@ impl Log {
             .set("fetch.max.bytes", FETCH_BYTES)
             // The limit above is silently raised to this one.
             .set("message.max.bytes", FETCH_BYTES)
-            .set("queued.min.messages", "1");
+            .set("queued.min.messages", "1")
+            // A partition that has that many in hand is left alone for so long: a second, unless told otherwise, for
+            // each record that is looked at.
+            .set("fetch.queue.backoff.ms", "5");
         Self { config, topic: topic.to_owned() }
     }
 
     /// Everything that decides where a producer starts.
     pub(crate) async fn look(&self, kept: &[Kept]) -> Result<Vec<Seen>, LogError> {
         let (log, kept) = (self.clone(), kept.to_vec());
-        tokio::task::spawn_blocking(move || log.look_at(&kept)).await.unwrap_or(Err(LogError::Cancelled))
+        let look = move || {
+            let consumer: BaseConsumer = log.config.create()?;
+            kept.iter().zip(0..).map(|(kept, partition)| log.look_at(&consumer, partition, kept)).collect()
+        };
+        tokio::task::spawn_blocking(look).await.unwrap_or(Err(LogError::Cancelled))
     }
 
     /// The offset that comes next, for each partition.
@@ -97,67 +97,35 @@ impl Log {
         answer.elements().iter().try_for_each(|partition| partition.error())
     }
 
-    /// Reads all partitions side by side: first their first records, then those at the last acknowledged offsets, then
-    /// the last ones. Nothing is published meanwhile, and a broker is asked for one record as slowly as for six.
-    fn look_at(&self, kept: &[Kept]) -> Result<Vec<Seen>, LogError> {
-        let consumer: BaseConsumer = self.config.create()?;
-        let partitions = || (0..).zip(kept);
-        let bounds: Vec<(i64, i64)> =
-            partitions().map(|(partition, _)| self.watermarks(&consumer, partition)).collect::<Result<_, _>>()?;
-        let mut found = Found::new();
-        let rounds: [Which; 3] = [|_, (low, _)| Some(low), |kept, _| kept.offset, |_, (_, end)| Some(end - 1)];
-        for offset in rounds {
-            let there = partitions().zip(&bounds).filter_map(|((partition, kept), (low, end))| {
-                let offset = offset(kept, (*low, *end)).filter(|offset| (*low..*end).contains(offset))?;
-                (!found.contains_key(&(partition, offset))).then_some((partition, offset))
-            });
-            let there: BTreeMap<i32, i64> = there.collect();
-            self.records(&consumer, there, &mut found)?;
-        }
-        let seen = |((partition, kept), (low, end)): ((i32, &Kept), &(i64, i64))| {
-            let place = |offset: i64| found.get(&(partition, offset)).copied().unwrap_or(Place::Nothing);
-            let anchor = kept.offset.map_or(Place::Nothing, place);
-            Seen { end: *end, low: *low, first: place(*low), anchor, last: place(*end - 1) }
+    fn look_at(&self, consumer: &BaseConsumer, partition: i32, kept: &Kept) -> Result<Seen, LogError> {
+        let (low, end) = self.watermarks(consumer, partition)?;
+        let place = |offset: i64| {
+            if (low..end).contains(&offset) { self.record(consumer, partition, offset) } else { Ok(Place::Nothing) }
         };
-        Ok(partitions().zip(&bounds).map(seen).collect())
+        let anchor = kept.offset.map_or(Ok(Place::Nothing), place)?;
+        let last = if kept.offset == Some(end - 1) { anchor } else { place(end - 1)? };
+        Ok(Seen { end, low, first: place(low)?, anchor, last })
     }
 
     fn watermarks(&self, consumer: &BaseConsumer, partition: i32) -> Result<(i64, i64), KafkaError> {
         consumer.fetch_watermarks(&self.topic, partition, ANSWER_TIMEOUT)
     }
 
-    /// Reads one record of each of these partitions, all at once.
-    fn records(
-        &self,
-        consumer: &BaseConsumer,
-        mut wanted: BTreeMap<i32, i64>,
-        found: &mut Found,
-    ) -> Result<(), LogError> {
-        if wanted.is_empty() {
-            return Ok(());
-        }
+    fn record(&self, consumer: &BaseConsumer, partition: i32, offset: i64) -> Result<Place, LogError> {
         let mut assignment = TopicPartitionList::new();
-        for (partition, offset) in &wanted {
-            assignment.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))?;
-        }
+        assignment.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         consumer.assign(&assignment)?;
         let deadline = Instant::now() + RECORD_TIMEOUT;
-        while let Some((partition, offset)) = wanted.first_key_value().map(|(partition, offset)| (*partition, *offset))
-        {
-            let Some(polled) = consumer.poll(deadline.saturating_duration_since(Instant::now())) else {
-                return Err(LogError::Silent { partition, offset });
-            };
+        while let Some(polled) = consumer.poll(deadline.saturating_duration_since(Instant::now())) {
             let message = polled?;
-            let at = message.partition();
-            let Some(offset) = wanted.get(&at).copied().filter(|offset| message.offset() >= *offset) else { continue };
-            let place = match message.offset() == offset {
-                true => reading::mark(&message).map_or(Place::Foreign, Place::Ours),
+            if message.offset() == offset {
+                return Ok(reading::mark(&message).map_or(Place::Foreign, Place::Ours));
+            }
+            if message.offset() > offset {
                 // What stands there is shown to no reader: the mark of a transaction, which is none of ours.
-                false => Place::Foreign,
-            };
-            found.insert((at, offset), place);
-            wanted.remove(&at);
+                return Ok(Place::Foreign);
+            }
         }
-        Ok(())
+        Err(LogError::Silent { partition, offset })
     }
 }
