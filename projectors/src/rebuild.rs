@@ -47,6 +47,9 @@ pub struct Rebuilt {
     pub shown: bool,
 }
 
+/// How often a rebuild is begun that somebody disturbs.
+const ATTEMPTS_MAX: u32 = 3;
+
 /// What a comparison with a rebuild found that is shown to nobody.
 #[derive(Clone, Debug)]
 pub struct Checked {
@@ -130,11 +133,19 @@ pub async fn rebuild(
     keys: Option<KeyRing>,
     accept: bool,
 ) -> Result<Rebuilt, RebuildFailed> {
-    let (rebuild, mut takeover) = Rebuild::begin(name, views_url, stores, keys).await?;
-    let outcome = rebuild.run(&mut takeover, accept).await;
-    let shown = matches!(&outcome, Ok(rebuilt) if rebuilt.shown);
-    rebuild.end(takeover, shown).await;
-    outcome
+    let mut attempt = 1;
+    loop {
+        let (rebuild, mut takeover) = Rebuild::begin(name, views_url, stores.clone(), keys.clone()).await?;
+        let outcome = rebuild.run(&mut takeover, accept).await;
+        let shown = matches!(&outcome, Ok(rebuilt) if rebuilt.shown);
+        rebuild.end(takeover, shown).await;
+        // Who gave way may have had a last step under way. Compare and set has kept the rows right.
+        if attempt == ATTEMPTS_MAX || !matches!(outcome, Err(RebuildFailed::Disturbed(_))) {
+            return outcome;
+        }
+        tracing::warn!(projection = name, attempt, "Somebody wrote during the rebuild; it begins again");
+        attempt += 1;
+    }
 }
 
 /// Builds a read model again and compares, as [`rebuild`] does, but shows what was shown before. The live rows are

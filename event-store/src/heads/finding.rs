@@ -117,6 +117,17 @@ pub enum Note {
         /// The newest position that was signed before and was not kept; none if nothing signed was lost.
         lost: Option<Position>,
     },
+    /// An older copy had been restored and had gone on when a recovery ended its history.
+    Replaced {
+        /// When it was recovered.
+        at: Timestamp,
+        /// Which history ended.
+        ended: History,
+        /// The newest signed position of that history at which the store still has what was signed.
+        agrees: Position,
+        /// The newest signed position at which it has other events.
+        up_to: Position,
+    },
     /// The store is in a history that no signed head names.
     UnsignedHistory(History),
     /// The last line of a file breaks off; its writer was interrupted and writes it again.
@@ -186,6 +197,11 @@ impl fmt::Display for Note {
                 f,
                 "at {at} a recovery ended history {ended} at position {kept} and began {history}; nothing that was \
                  signed is lost"
+            ),
+            Self::Replaced { at, ended, agrees, up_to } => write!(
+                f,
+                "at {at} a recovery ended history {ended}, in which other events had taken the places of those after \
+                 position {agrees}, signed up to {up_to}: those are lost"
             ),
             Self::UnsignedHistory(history) => write!(f, "no signed head names the store's history {history} yet"),
             Self::Torn(place) => write!(f, "{place} breaks off: its writer was interrupted"),

@@ -78,6 +78,8 @@ pub(crate) fn judge(facts: &Facts, collected: &Collected, trusted: &[PublicKey])
     let recoveries: Vec<&Statement> = mine.iter().copied().filter(|statement| statement.ended.is_some()).collect();
     let (given_up, held): (Vec<&Statement>, Vec<&Statement>) =
         mine.iter().copied().partition(|statement| recoveries.iter().any(|recovery| gives_up(recovery, statement)));
+    let (replaced, held): (Vec<&Statement>, Vec<&Statement>) =
+        held.into_iter().partition(|statement| recoveries.iter().any(|known| accepts(facts, known, statement)));
     report.newest = held.iter().max_by_key(|held| (held.position, held.at)).map(|held| (held.position, held.at));
     positions(facts, &held, &mut report);
     for recovery in recoveries {
@@ -90,6 +92,12 @@ pub(crate) fn judge(facts: &Facts, collected: &Collected, trusted: &[PublicKey])
             kept: recovery.position,
             lost: lost.map(|head| head.position).max(),
         });
+        let replaced = || replaced.iter().filter(|head| accepts(facts, recovery, head)).map(|head| head.position);
+        if let (Some(first), Some(up_to)) = (replaced().min(), replaced().max()) {
+            let sound = held.iter().map(|head| head.position).filter(|position| *position < first);
+            let agrees = sound.max().unwrap_or(Position::ZERO);
+            report.notes.push(Note::Replaced { at: recovery.at, ended, agrees, up_to });
+        }
     }
     report
 }
@@ -152,11 +160,25 @@ fn gives_up(recovery: &Statement, head: &Statement) -> bool {
         && (recovery.ended == Some(head.history) || recovery.at >= head.at)
 }
 
+/// Whether a recovery began its history on a store in which other events had taken the place of what this head speaks
+/// of: an older copy that had gone on before anybody noticed. Only if the store still has what the recovery found.
+fn accepts(facts: &Facts, recovery: &Statement, head: &Statement) -> bool {
+    recovery.ended == Some(head.history)
+        && recovery.at >= head.at
+        && head.position <= recovery.position
+        && stands(facts, recovery)
+        && !stands(facts, head)
+}
+
+/// Whether the store has what this head speaks of.
+fn stands(facts: &Facts, head: &Statement) -> bool {
+    facts.at.get(&head.position) == Some(&(head.event_id, head.chain))
+}
+
 /// Compares position by position, and says it once for all that disagree.
 fn positions(facts: &Facts, held: &[&Statement], report: &mut Report) {
-    let stands = |head: &&Statement| facts.at.get(&head.position) == Some(&(head.event_id, head.chain));
     let within = held.iter().copied().filter(|head| head.position <= facts.head);
-    let (agreeing, differing): (Vec<&Statement>, Vec<&Statement>) = within.partition(stands);
+    let (agreeing, differing): (Vec<&Statement>, Vec<&Statement>) = within.partition(|head| stands(facts, head));
     let differs = differing.iter().map(|head| head.position).min();
     // Above the first that differs only what was signed after the change can agree.
     let sound = agreeing.iter().map(|head| head.position).filter(|at| differs.is_none_or(|differs| *at < differs));

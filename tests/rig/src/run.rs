@@ -1,5 +1,7 @@
 //! What the rig does when it is called.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -9,32 +11,55 @@ use handsel::output;
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
 use crate::world::{Plan, Servers, World};
-use crate::{Command, defects, isolation, report, scenarios, verify};
+use crate::{Command, defects, isolation, parts, report, scenarios, verify};
+
+/// How many scenarios are run side by side where their figures do not matter.
+const LANES: u32 = 2;
 
 /// Whether everything holds.
 pub(crate) async fn run(command: Command, seed: u64, file: Option<PathBuf>) -> anyhow::Result<bool> {
     if let Command::List = command {
         return list();
     }
-    let mut servers = Servers::start().await.context("starting the servers")?;
     let plan = Plan { seed, ..Plan::default() };
-    let outcomes = match command {
+    let (runs, lanes) = match command {
         Command::One { scenario, times, defect, null, long } => {
+            let plan = |time| Plan { seed: seed + u64::from(time), null, long, defect: defect.clone() };
             let scenario = scenarios::find(&scenario)?;
-            let mut outcomes = Vec::new();
-            for time in 0..u64::from(times) {
-                let plan = Plan { seed: seed + time, null, long, defect: defect.clone() };
-                outcomes.push(perform(&mut servers, scenario, plan).await?);
-            }
-            outcomes
+            ((0..times).map(|time| Run { scenario, plan: plan(time) }).collect(), 1)
         }
-        Command::Short => report::short(&mut servers, plan).await?,
-        Command::Long { only } => report::long(&mut servers, Plan { long: true, ..plan }, &only).await?,
-        Command::Defects { name } => defects::all(&mut servers, &plan, name.as_deref()).await?,
-        Command::List | Command::Tables { .. } => Vec::new(),
+        Command::Short => (parts::short(&plan)?, LANES),
+        Command::Long { part } => (parts::long(&part, &plan)?, if part == "scenarios" { LANES } else { 1 }),
+        Command::Defects { name } => (defects::runs(&plan, name.as_deref())?, LANES),
+        Command::List | Command::Tables { .. } => (Vec::new(), 1),
     };
-    servers.stop().await?;
+    let began = Instant::now();
+    let outcomes = all(runs, lanes).await?;
+    output::line(format!("{:.0} s", began.elapsed().as_secs_f64()))?;
     report::conclude(&outcomes, file.as_deref())
+}
+
+/// One scenario and how it is run.
+pub(crate) struct Run {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) plan: Plan,
+}
+
+/// Performs all runs, some side by side, each lane on servers of its own: most of the time a scenario waits.
+async fn all(runs: Vec<Run>, lanes: u32) -> anyhow::Result<Vec<Outcome>> {
+    let waiting = RefCell::new(VecDeque::from(runs));
+    let lane = async |number: u32| {
+        let mut servers = Servers::start(number).await.context("starting the servers")?;
+        let mut outcomes = Vec::new();
+        loop {
+            let next = waiting.borrow_mut().pop_front();
+            let Some(Run { scenario, plan }) = next else { break };
+            outcomes.push(perform(&mut servers, scenario, plan).await?);
+        }
+        servers.stop().await?;
+        anyhow::Ok(outcomes)
+    };
+    Ok(futures::future::try_join_all((1..=lanes).map(lane)).await?.concat())
 }
 
 /// Runs one scenario from the first process to the last check.
@@ -54,7 +79,9 @@ pub(crate) async fn perform(servers: &mut Servers, scenario: &Scenario, plan: Pl
     }
     let mut world = World::begin(servers, scenario, plan).await.with_context(|| scenario.name.to_owned())?;
     let ran = (scenario.run)(&mut world).await;
-    isolation::mend();
+    if scenario.setting.network {
+        isolation::mend();
+    }
     if let Err(error) = ran {
         world.violation(format!("it got stuck: {error:#}"));
     }

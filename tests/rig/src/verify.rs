@@ -84,7 +84,7 @@ async fn at_rest(world: &World<'_>) -> anyhow::Result<()> {
                 "select count(*) from read.checkpoints c join read.generations g using (projection, generation)
                   where g.state = 'live' and c.context = '{name}' and c.partition = -1 and c.position < {head}"
             );
-            let late = world.number(&late).await?;
+            let late = world.number_of_views(&late).await?;
             if published < head || late > 0 {
                 behind.push(format!("{name}: {published} of {head} published, {late} views behind"));
             }

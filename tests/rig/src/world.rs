@@ -46,6 +46,8 @@ pub(crate) struct World<'s> {
     pub(crate) dice: Dice,
     pub(crate) http: reqwest::Client,
     pub(crate) database: String,
+    /// Where the read models are.
+    pub(crate) views: String,
     pub(crate) prefix: String,
     pub(crate) folder: PathBuf,
     pub(crate) roles: Vec<Role>,
@@ -63,8 +65,8 @@ pub(crate) struct World<'s> {
 
 impl Servers {
     /// Starts both in a folder of their own.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
-        let folder = Folder::new("servers")?;
+    pub(crate) async fn start(lane: u32) -> anyhow::Result<Self> {
+        let folder = Folder::new(&format!("lane-{lane}"))?;
         let program = crate::program::make(folder.path())?;
         let postgres_folder = folder.path().join("postgres");
         std::fs::create_dir_all(&postgres_folder)?;
@@ -86,7 +88,10 @@ impl<'s> World<'s> {
         servers.worlds += 1;
         let number = servers.worlds;
         let database = format!("rig_{number}");
-        servers.postgres.execute("postgres", &format!("create database {database}")).await?;
+        let views = if scenario.setting.views_apart { format!("{database}_views") } else { database.clone() };
+        for name in std::collections::BTreeSet::from([&database, &views]) {
+            servers.postgres.execute("postgres", &format!("create database {name}")).await?;
+        }
         let folder = servers.folder.path().join(format!("world-{number}"));
         std::fs::create_dir_all(&folder)?;
         let dice = Dice::new(plan.seed).apart(scenario.name);
@@ -102,6 +107,7 @@ impl<'s> World<'s> {
             dice,
             http,
             database,
+            views,
             prefix,
             folder,
             roles: Vec::new(),
@@ -137,6 +143,7 @@ impl<'s> World<'s> {
     pub(crate) fn env(&self) -> anyhow::Result<Vec<(String, String)>> {
         let told = [
             ("DATABASE_URL", self.servers.postgres.url(&self.database)?),
+            ("HANDSEL_VIEWS_DATABASE_URL", self.servers.postgres.url(&self.views)?),
             ("KAFKA_BROKERS", self.servers.kafka.brokers()),
             ("HANDSEL_TOPIC_PREFIX", self.prefix.clone()),
             ("HANDSEL_DATA_DIR", self.data().to_string_lossy().into_owned()),
@@ -267,6 +274,11 @@ impl<'s> World<'s> {
         self.servers.postgres.number(&self.database, sql).await
     }
 
+    /// Asks the database of the read models for one number.
+    pub(crate) async fn number_of_views(&self, sql: &str) -> anyhow::Result<i64> {
+        self.servers.postgres.number(&self.views, sql).await
+    }
+
     /// The folder that the processes share.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
@@ -282,8 +294,10 @@ impl<'s> World<'s> {
         let mut violations = std::mem::take(&mut self.violations);
         violations.extend(self.settled.wrong.iter().cloned());
         if violations.is_empty() && std::env::var_os("HANDSEL_RIG_KEEP").is_none() {
-            let drop = format!("drop database if exists {} with (force)", self.database);
-            self.servers.postgres.execute("postgres", &drop).await?;
+            for name in [&self.database, &self.views] {
+                let drop = format!("drop database if exists {name} with (force)");
+                self.servers.postgres.execute("postgres", &drop).await?;
+            }
             remove(&self.folder);
         }
         Ok(Outcome {

@@ -189,6 +189,21 @@ fn a_recovery_excuses_nothing_of_what_it_kept_and_nothing_that_came_after() {
 }
 
 #[test]
+fn a_recovery_of_a_copy_that_had_gone_on_names_what_was_replaced() {
+    let late = Statement { history: SECOND, ended: Some(FIRST), ..head(25, 3, 0x80) };
+    let heads = signed([head(10, 1, 0), head(20, 2, 0), late.clone()]);
+    let report = judge(&recovered(30, 12), &heads, &ours());
+    assert_eq!(report.findings, []);
+    let replaced = Note::Replaced { at: second(3), ended: FIRST, agrees: Position(10), up_to: Position(20) };
+    assert!(report.notes.contains(&replaced), "{:?}", report.notes);
+    // It says nothing for what was signed later, and nothing where the store has lost what it found.
+    let later = signed([head(10, 1, 0), late.clone(), head(20, 4, 0)]);
+    assert!(!judge(&recovered(30, 12), &later, &ours()).holds());
+    assert!(!judge(&recovered(30, NEVER), &heads, &ours()).holds());
+    assert!(!judge(&recovered(24, 12), &heads, &ours()).holds());
+}
+
+#[test]
 fn a_copy_from_before_a_recovery_is_found_also_where_it_has_all_positions() {
     let heads = signed([head(10, 1, 0), recovery(10, 3)]);
     let report = judge(&store(10, NEVER), &heads, &ours());

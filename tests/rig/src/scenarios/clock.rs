@@ -50,7 +50,7 @@ async fn jumps(world: &mut World<'_>) -> anyhow::Result<()> {
     }
     world.work()?;
     world.go_on(1_000).await;
-    for _ in 0..world.times(1, 8) {
+    for _ in 0..world.times(1, 3) {
         for jump in JUMPS {
             if !world.plan.null {
                 let before = world.number(NOW).await?;

@@ -11,7 +11,7 @@ pub(crate) const RESTORED: Scenario = Scenario {
     name: "database-restored",
     about: "The stores are restored to an earlier point behind the back of topics and views, and go on from there.",
     lands: &["lost events", "refused by relays", "refused by projections"],
-    setting: Setting::USUAL,
+    setting: Setting { views_apart: true, ..Setting::USUAL },
     run: |world| Box::pin(restored(world)),
 };
 

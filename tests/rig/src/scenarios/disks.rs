@@ -97,7 +97,7 @@ async fn postgres(world: &mut World<'_>) -> anyhow::Result<()> {
         world.execute(&format!("alter table {table} set tablespace {name}")).await?;
     }
     world.acknowledged(50, Duration::from_secs(20)).await?;
-    for _ in 0..world.times(1, 10) {
+    for _ in 0..world.times(1, 3) {
         if !world.plan.null {
             let refused = unavailable(world);
             ensure!(disk.fill()? > 0, "the disk was full before");
@@ -129,7 +129,7 @@ async fn kafka(world: &mut World<'_>) -> anyhow::Result<()> {
     let disk = Disk::mount(&world.servers.kafka.data(), 256)?;
     world.servers.kafka.begin().await?;
     world.go_on(2_000).await;
-    for _ in 0..world.times(1, 10) {
+    for _ in 0..world.times(1, 3) {
         if !world.plan.null {
             ensure!(disk.fill()? > 0, "the disk was full before");
             world.landed("disks filled");

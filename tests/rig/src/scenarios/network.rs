@@ -25,13 +25,13 @@ pub(crate) const LOSS: Scenario = Scenario {
 async fn partitions(world: &mut World<'_>) -> anyhow::Result<()> {
     world.go_on(500).await;
     let ports = [world.servers.postgres.port(), world.servers.kafka.port()];
-    let ms = u64::from(world.times(1_500, 10_000));
+    let ms = u64::from(world.times(1_500, 5_000));
     for port in ports {
         for (to, from) in [(true, true), (true, false), (false, true)] {
             cut(world, &[Loss { port, to, from, percent: 100 }], ms).await?;
             world.go_on(700).await;
         }
-        for _ in 0..world.times(1, 10) {
+        for _ in 0..world.times(1, 3) {
             cut(world, &[Loss { port, to: true, from: true, percent: 100 }], 1_000).await?;
             world.go_on(1_000).await;
         }
@@ -47,7 +47,7 @@ async fn loss(world: &mut World<'_>) -> anyhow::Result<()> {
         .map(|port| Loss { port, to: true, from: true, percent: 5 })
         .collect();
     losses.dedup_by_key(|loss| loss.port);
-    let ms = u64::from(world.times(5_000, 120_000));
+    let ms = u64::from(world.times(5_000, 30_000));
     cut(world, &losses, ms).await
 }
 

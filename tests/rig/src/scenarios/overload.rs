@@ -37,7 +37,7 @@ pub(crate) const THREEFOLD: Scenario = Scenario {
 async fn slow_consumer(world: &mut World<'_>) -> anyhow::Result<()> {
     world.acknowledged(50, Duration::from_secs(10)).await?;
     let mut worst = Duration::ZERO;
-    for _ in 0..world.times(4, 60) {
+    for _ in 0..world.times(4, 15) {
         let mut holder = None;
         if !world.plan.null {
             let mut db = world.servers.postgres.connect(&world.database).await?;
@@ -61,7 +61,7 @@ async fn slow_consumer(world: &mut World<'_>) -> anyhow::Result<()> {
 }
 
 async fn threefold(world: &mut World<'_>) -> anyhow::Result<()> {
-    let ms = u64::from(world.times(3_000, 120_000));
+    let ms = u64::from(world.times(3_000, 30_000));
     world.go_on(1_500).await;
     let peak = goodput(world, ms.min(20_000)).await;
     let before = memory(world);

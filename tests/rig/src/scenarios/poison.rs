@@ -25,7 +25,7 @@ async fn events(world: &mut World<'_>) -> anyhow::Result<()> {
     world.execute("alter table read.accounts_v1 add constraint no_poison check (name not like 'Poison%')").await?;
     let url = world.role("command-api").url();
     let kind = if world.plan.null { "Person" } else { "Poison" };
-    for _ in 0..world.times(5, 100) {
+    for _ in 0..world.times(5, 30) {
         let account = world.dice.uuid().to_string();
         let body = json!({"account": account, "name": kind, "email": "p@example.org"});
         let made = world.http.post(format!("{url}/v1/accounts")).json(&body).send().await?;

@@ -71,7 +71,7 @@ async fn two_versions(world: &mut World<'_>) -> anyhow::Result<()> {
 
 async fn rebuild(world: &mut World<'_>) -> anyhow::Result<()> {
     world.go_on(1_500).await;
-    for _ in 0..world.times(1, 5) {
+    for _ in 0..world.times(1, 2) {
         for name in models() {
             if world.plan.null {
                 continue;

@@ -34,7 +34,7 @@ pub(crate) const COMMANDS: Scenario = Scenario {
 
 async fn singleton(world: &mut World<'_>, kind: &str, sessions: &str) -> anyhow::Result<()> {
     world.go_on(1_000).await;
-    for turn in 0..world.times(2, 10) {
+    for turn in 0..world.times(2, 6) {
         let name = if turn % 2 == 0 { kind.to_owned() } else { format!("{kind}-2") };
         if world.plan.null {
             world.go_on(1_000).await;
@@ -65,7 +65,7 @@ async fn singleton(world: &mut World<'_>, kind: &str, sessions: &str) -> anyhow:
 
 async fn commands(world: &mut World<'_>) -> anyhow::Result<()> {
     world.go_on(1_000).await;
-    for turn in 0..world.times(2, 10) {
+    for turn in 0..world.times(2, 6) {
         let name = if turn % 2 == 0 { "command-api" } else { "command-api-2" };
         if !world.plan.null {
             world.go_on_between(0, 300).await;
