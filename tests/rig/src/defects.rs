@@ -30,7 +30,7 @@ pub(crate) const ALL: &[Defect] = &[
         "a batch whose outcome is unknown counts as written",
         &["kill-postgres", "disk-full-postgres"],
     ),
-    defect("asynchronous-commit", "a commit does not wait for the disk", &["kill-postgres"]),
+    defect("asynchronous-commit", "a commit does not wait for the disk", &["kill-postgres-alone"]),
     defect("key-forgotten", "what was answered to an Idempotency-Key is not kept", &["calm"]),
     defect("key-not-compared", "a key answers requests with other content too", &["calm"]),
     defect("version-not-compared", "a command goes through whatever version it was made for", &["parallel-appends"]),

@@ -5,10 +5,9 @@ use std::process::{Command, ExitCode};
 /// Set in the process that runs in its own network.
 const INSIDE: &str = "HANDSEL_RIG_NETWORK";
 
-/// Runs this program again in a network namespace of its own, where the machine allows it, and gives its exit
-/// status.
-/// `None`: this is the one that runs there, or the machine does not allow it. There is no way out of the new network, so
-/// what comes from outside is fetched before.
+/// Runs this program again in a network namespace of its own, where the machine allows it, and gives its exit status.
+/// `None`: this is the one that runs there, or the machine does not allow it. There is no way out of the new network,
+/// so what comes from outside is fetched before.
 pub(crate) fn inside(fetch: impl FnOnce() -> anyhow::Result<()>) -> Option<ExitCode> {
     if std::env::var_os(INSIDE).is_some() {
         return None;

@@ -29,6 +29,7 @@ pub(crate) const ALL: &[&Scenario] = &[
     &zombies::COMMANDS,
     &races::APPENDS,
     &postgres::KILLS,
+    &postgres::KILLS_ALONE,
     &postgres::IDLE_SESSION,
     &databases::RESTORED,
     &kafka::KILLS,

@@ -1,11 +1,11 @@
 //! One client: it asks until it is answered, and holds every answer against what it knows.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ const REPEATED_PERCENT: u64 = 15;
 const MISUSED_PERCENT: u64 = 3;
 /// Of a hundred commands, so many are followed by a reader who wants to see them.
 const READ_PERCENT: u64 = 25;
+/// Readers of one client who wait at the same time.
+const LOOKING_MAX: usize = 8;
 const REGISTERED: &str = "AccountRegistered";
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
@@ -40,6 +42,8 @@ pub(crate) struct Client {
     dice: Dice,
     number: u32,
     owned: Vec<Owned>,
+    /// Readers who have not been answered yet. Nobody who asks for something waits for them.
+    looking: JoinSet<()>,
 }
 
 /// What is asked for.
@@ -56,7 +60,7 @@ struct Asked {
 
 impl Client {
     pub(crate) fn new(http: reqwest::Client, target: Target, rate: Rate, dice: Dice, number: u32) -> Self {
-        Self { http, target, rate, dice, number, owned: Vec::new() }
+        Self { http, target, rate, dice, number, owned: Vec::new(), looking: JoinSet::new() }
     }
 
     /// Asks until it is told to stop; what was begun is brought to an end.
@@ -64,6 +68,7 @@ impl Client {
         let every = self.rate.per_second.map(|rate| Duration::from_secs(1) * self.rate.clients / rate.max(1));
         let mut due = Instant::now();
         while !stop.is_cancelled() {
+            while self.looking.try_join_next().is_some() {}
             let asked = self.choose();
             self.settle(asked, &stats, &journal).await;
             if let Some(every) = every {
@@ -72,11 +77,12 @@ impl Client {
                 // What was missed while nobody answered is not made up for.
                 due = due.max(now - every);
                 tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = stop.cancelled() => break,
                     () = tokio::time::sleep(due.saturating_duration_since(now)) => {}
                 }
             }
         }
+        while self.looking.join_next().await.is_some() {}
     }
 
     fn choose(&mut self) -> Asked {
@@ -128,7 +134,7 @@ impl Client {
     }
 
     /// Asks until it is settled, then does what suspicious clients do.
-    async fn settle(&mut self, asked: Asked, stats: &Stats, journal: &Journal) {
+    async fn settle(&mut self, asked: Asked, stats: &Arc<Stats>, journal: &Journal) {
         let Some(answer) = self.until_settled(&asked, stats).await else {
             count(&stats.unknown);
             // It may have been done or not, and may be done twice over never.
@@ -149,8 +155,8 @@ impl Client {
         if self.dice.percent(MISUSED_PERCENT) {
             self.misuse(&asked, stats).await;
         }
-        if self.dice.percent(READ_PERCENT) {
-            self.look(&asked, &answer, stats).await;
+        if self.dice.percent(READ_PERCENT) && self.looking.len() < LOOKING_MAX {
+            self.look(&asked, answer, stats.clone());
         }
     }
 
@@ -243,31 +249,36 @@ impl Client {
     }
 
     /// Who shows a token must see what it tells of.
-    async fn look(&mut self, asked: &Asked, answer: &Answer, stats: &Stats) {
-        let Some(token) = &answer.token else {
+    fn look(&mut self, asked: &Asked, answer: Answer, stats: Arc<Stats>) {
+        let Some(token) = answer.token else {
             return stats.wrong(format!("{} was answered without a Consistency-Token", asked.path));
         };
-        let aggregate = &asked.aggregate;
         let path = if asked.context == "orders" { "orders" } else { "accounts" };
-        let url = format!("{}/v1/{path}/{aggregate}", self.target.queries);
-        let sent = self.http.get(url).header("consistency-token", token).send().await;
-        let Ok(sent) = sent else { return };
-        let Some(seen) = Answer::read(sent).await else { return };
-        match seen.status {
-            200 => {
-                count(&stats.read);
-                let (shown, told) = (seen.version.unwrap_or_default(), answer.version.unwrap_or_default());
-                if shown < told {
-                    stats.wrong(format!("I13: {path} {aggregate} was shown at version {shown}, the token said {told}"));
-                }
+        let what = format!("{path}/{}", asked.aggregate);
+        let told = answer.version.unwrap_or_default();
+        let request = self.http.get(format!("{}/v1/{what}", self.target.queries)).header("consistency-token", token);
+        self.looking.spawn(async move {
+            let Ok(sent) = request.send().await else { return };
+            if let Some(seen) = Answer::read(sent).await {
+                judge(&what, told, &seen, &stats);
             }
-            503 => {
-                stats.late.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
+
+fn judge(what: &str, told: i64, seen: &Answer, stats: &Stats) {
+    match seen.status {
+        200 => {
+            count(&stats.read);
+            let shown = seen.version.unwrap_or_default();
+            if shown < told {
+                stats.wrong(format!("I13: {what} was shown at version {shown}, the token said {told}"));
             }
-            404 => stats.wrong(format!("I13: {path} {aggregate} was not there for the one who made it")),
-            status if status < 500 => stats.wrong(format!("reading {path} {aggregate} was answered {status}")),
-            _ => {}
         }
+        503 => count(&stats.late),
+        404 => stats.wrong(format!("I13: {what} was not there for the one who made it")),
+        status if status < 500 => stats.wrong(format!("reading {what} was answered {status}")),
+        _ => {}
     }
 }
 

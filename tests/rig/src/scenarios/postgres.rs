@@ -20,6 +20,14 @@ pub(crate) const KILLS: Scenario = Scenario {
     run: |world| Box::pin(kills(world)),
 };
 
+pub(crate) const KILLS_ALONE: Scenario = Scenario {
+    name: "kill-postgres-alone",
+    about: "SIGKILL of Postgres while commands commit and nobody else does, so that nothing else brings them to the disk.",
+    lands: &["postgres kills"],
+    setting: Setting::USUAL,
+    run: |world| Box::pin(kills_alone(world)),
+};
+
 pub(crate) const IDLE_SESSION: Scenario = Scenario {
     name: "idle-in-transaction",
     about: "A session writes to a table of its own and then does nothing, its transaction open.",
@@ -28,9 +36,21 @@ pub(crate) const IDLE_SESSION: Scenario = Scenario {
     run: |world| Box::pin(idle(world)),
 };
 
+async fn kills_alone(world: &mut World<'_>) -> anyhow::Result<()> {
+    for name in ["relay", "projector"] {
+        world.role(name).stop().await?;
+    }
+    kills_of(world, 3).await
+}
+
 async fn kills(world: &mut World<'_>) -> anyhow::Result<()> {
+    let times = world.times(2, 20);
+    kills_of(world, times).await
+}
+
+async fn kills_of(world: &mut World<'_>, times: u32) -> anyhow::Result<()> {
     world.go_on(1_000).await;
-    for _ in 0..world.times(2, 20) {
+    for _ in 0..times {
         if !world.plan.null {
             world.servers.postgres.kill().await?;
             world.landed("postgres kills");
