@@ -54,7 +54,18 @@ async fn all(runs: Vec<Run>, lanes: u32) -> anyhow::Result<Vec<Outcome>> {
         loop {
             let next = waiting.borrow_mut().pop_front();
             let Some(Run { scenario, plan }) = next else { break };
-            outcomes.push(perform(&mut servers, scenario, plan).await?);
+            match perform(&mut servers, scenario, plan.clone()).await {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => {
+                    // What the scenario has done to its servers must not spoil those that follow.
+                    output::line(format!("{} could not be run: {error:#}", scenario.name))?;
+                    let violations = vec![format!("it could not be run: {error:#}")];
+                    let (scenario, Plan { seed, null, defect, .. }) = (scenario.name.to_owned(), plan);
+                    outcomes.push(Outcome { scenario, seed, null, defect, violations, ..Outcome::default() });
+                    servers.stop().await?;
+                    servers = Servers::start(number).await.context("starting the servers again")?;
+                }
+            }
         }
         servers.stop().await?;
         anyhow::Ok(outcomes)

@@ -18,7 +18,7 @@ use crate::servers::{Folder, Kafka, Postgres};
 /// A role has to serve again so soon after it was started.
 pub(crate) const RESTART_MAX: Duration = Duration::from_secs(2);
 /// How long a command of the program may take.
-const COMMAND_MAX: Duration = Duration::from_secs(120);
+const COMMAND_MAX: Duration = Duration::from_secs(900);
 
 /// The servers of all scenarios of a run.
 pub(crate) struct Servers {

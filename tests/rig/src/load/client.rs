@@ -21,6 +21,8 @@ const REPEATED_PERCENT: u64 = 15;
 const MISUSED_PERCENT: u64 = 3;
 /// Of a hundred commands, so many are followed by a reader who wants to see them.
 const READ_PERCENT: u64 = 25;
+/// Accounts of one client: whoever soaks for long must not grow for ever.
+const OWNED_MAX: usize = 400;
 /// Readers of one client who wait at the same time.
 const LOOKING_MAX: usize = 8;
 const REGISTERED: &str = "AccountRegistered";
@@ -88,8 +90,8 @@ impl Client {
     fn choose(&mut self) -> Asked {
         let key = self.dice.uuid().to_string();
         match self.dice.below(10) {
-            0 => self.register(key),
-            1..=3 if !self.owned.is_empty() => self.rename(key),
+            0 if self.owned.len() < OWNED_MAX => self.register(key),
+            0..=3 if !self.owned.is_empty() => self.rename(key),
             _ => self.order(key),
         }
     }

@@ -96,6 +96,19 @@ async fn postgres(world: &mut World<'_>) -> anyhow::Result<()> {
     for table in ["es_orders.events", "es_identity.events"] {
         world.execute(&format!("alter table {table} set tablespace {name}")).await?;
     }
+    let filled = fill_under_load(world, &disk).await;
+    // Whatever came of it, the tables must be off the disk before it is.
+    let _ = disk.empty();
+    world.rest().await;
+    for table in ["es_orders.events", "es_identity.events"] {
+        world.execute(&format!("alter table {table} set tablespace pg_default")).await?;
+    }
+    world.servers.postgres.execute("postgres", &format!("drop tablespace {name}")).await?;
+    disk.unmount();
+    filled
+}
+
+async fn fill_under_load(world: &mut World<'_>, disk: &Disk) -> anyhow::Result<()> {
     world.acknowledged(50, Duration::from_secs(20)).await?;
     for _ in 0..world.times(1, 3) {
         if !world.plan.null {
@@ -109,12 +122,6 @@ async fn postgres(world: &mut World<'_>) -> anyhow::Result<()> {
         }
         world.acknowledged(50, Duration::from_secs(20)).await.context("after the disk had room again")?;
     }
-    world.rest().await;
-    for table in ["es_orders.events", "es_identity.events"] {
-        world.execute(&format!("alter table {table} set tablespace pg_default")).await?;
-    }
-    world.servers.postgres.execute("postgres", &format!("drop tablespace {name}")).await?;
-    disk.unmount();
     Ok(())
 }
 
