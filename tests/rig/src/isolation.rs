@@ -19,8 +19,9 @@ pub(crate) fn inside(fetch: impl FnOnce() -> anyhow::Result<()>) -> Option<ExitC
         return None;
     }
     let program = std::env::current_exe().ok()?;
-    let status = Command::new("unshare")
-        .args(["--net", "--", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
+    // It must not go on when this process is ended.
+    let status = Command::new("setpriv")
+        .args(["--pdeathsig", "TERM", "unshare", "--net", "--", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
         .arg(program)
         .args(std::env::args_os().skip(1))
         .env(INSIDE, "1")
@@ -35,7 +36,7 @@ pub(crate) fn can_drop() -> bool {
 }
 
 fn is_allowed() -> bool {
-    succeeds("unshare", &["--net", "--", "ip", "link", "set", "lo", "up"])
+    succeeds("setpriv", &["--pdeathsig", "TERM", "unshare", "--net", "--", "ip", "link", "set", "lo", "up"])
 }
 
 fn succeeds(program: &str, words: &[&str]) -> bool {

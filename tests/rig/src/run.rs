@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use handsel::output;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
@@ -34,9 +35,24 @@ pub(crate) async fn run(command: Command, seed: u64, file: Option<PathBuf>) -> a
         Command::List | Command::Tables { .. } => (Vec::new(), 1),
     };
     let began = Instant::now();
-    let outcomes = all(runs, lanes).await?;
+    // Whoever is told to end drops what it has started, and so ends it.
+    let outcomes = tokio::select! {
+        outcomes = all(runs, lanes) => outcomes?,
+        told = told_to_end() => {
+            told?;
+            anyhow::bail!("it was told to end");
+        }
+    };
     output::line(format!("{:.0} s", began.elapsed().as_secs_f64()))?;
     report::conclude(&outcomes, file.as_deref())
+}
+
+async fn told_to_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// One scenario and how it is run.
