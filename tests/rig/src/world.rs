@@ -17,6 +17,8 @@ use crate::servers::{Folder, Kafka, Postgres};
 
 /// A role has to serve again so soon after it was started.
 pub(crate) const RESTART_MAX: Duration = Duration::from_secs(2);
+/// The same where two scenarios run side by side on a machine that does other things too.
+pub(crate) const RESTART_MAX_SHORT: Duration = Duration::from_secs(15);
 /// How long a command of the program may take.
 const COMMAND_MAX: Duration = Duration::from_secs(900);
 
@@ -98,7 +100,8 @@ impl<'s> World<'s> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
         let rate = match scenario.setting.flood {
             Some(clients) => Rate { clients, per_second: None, ..Rate::USUAL },
-            None => Rate::USUAL,
+            None if plan.long => Rate::USUAL,
+            None => Rate::SHORT,
         };
         let prefix = format!("rig{number}");
         let mut world = World {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::scenario::{Scenario, Setting};
-use crate::world::{RESTART_MAX, World};
+use crate::world::{RESTART_MAX, RESTART_MAX_SHORT, World};
 
 /// The roles, each of which can be killed at any time.
 const ROLES: [&str; 4] = ["command-api", "relay", "projector", "query-api"];
@@ -166,7 +166,8 @@ async fn restart(world: &mut World<'_>, index: usize) -> anyhow::Result<()> {
     let slowest = world.figures.get("slowest restart ms").copied().unwrap_or_default();
     world.figure("slowest restart ms", slowest.max(took.as_secs_f64() * 1_000.0));
     // A planted mistake has to be found by what it does, not by a machine that is slow at the moment.
-    if took > RESTART_MAX && world.plan.defect.is_none() {
+    let max = if world.plan.long { RESTART_MAX } else { RESTART_MAX_SHORT };
+    if took > max && world.plan.defect.is_none() {
         let name = &world.roles[index].name;
         let what = format!("{name} served again only after {} ms", took.as_millis());
         world.violation(what);
