@@ -27,11 +27,14 @@ pub(crate) struct Rate {
     pub(crate) per_second: Option<u32>,
     /// How long a client repeats a request that is not answered.
     pub(crate) patience: Duration,
+    /// Whether somebody looks for what was just done.
+    pub(crate) reads: bool,
 }
 
 impl Rate {
     /// What the published figures are about.
-    pub(crate) const USUAL: Self = Self { clients: 8, per_second: Some(200), patience: Duration::from_secs(60) };
+    pub(crate) const USUAL: Self =
+        Self { clients: 8, per_second: Some(200), patience: Duration::from_secs(60), reads: true };
     /// Where two scenarios run side by side on a machine that does other things too.
     pub(crate) const SHORT: Self = Self { per_second: Some(100), ..Self::USUAL };
 }

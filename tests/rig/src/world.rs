@@ -63,6 +63,8 @@ pub(crate) struct World<'s> {
     /// Of each start of a role: which and how long until it served.
     pub(crate) restarts: Vec<(String, Duration)>,
     settled: Summary,
+    /// How often the load was begun: each time it asks for something else.
+    loads: u32,
 }
 
 impl Servers {
@@ -122,6 +124,7 @@ impl<'s> World<'s> {
             complete: true,
             restarts: Vec::new(),
             settled: Summary::default(),
+            loads: 0,
         };
         world.call(&["migrate"]).await.context("migrating")?;
         world.add("command-api", &["command-api", "--without-relay"])?;
@@ -190,7 +193,9 @@ impl<'s> World<'s> {
     pub(crate) fn work(&mut self) -> anyhow::Result<()> {
         let commands = self.roles.iter().filter(|role| role.kind() == "command-api").map(Role::url).collect();
         let target = Target { commands, queries: self.role("query-api").url() };
-        self.load = Some(Load::start(&target, self.rate, &self.dice.apart("load"), &self.journal())?);
+        self.loads += 1;
+        let dice = self.dice.apart(&format!("load {}", self.loads));
+        self.load = Some(Load::start(&target, self.rate, &dice, &self.journal())?);
         Ok(())
     }
 

@@ -157,7 +157,7 @@ impl Client {
         if self.dice.percent(MISUSED_PERCENT) {
             self.misuse(&asked, stats).await;
         }
-        if self.dice.percent(READ_PERCENT) && self.looking.len() < LOOKING_MAX {
+        if self.dice.percent(READ_PERCENT) && self.rate.reads && self.looking.len() < LOOKING_MAX {
             self.look(&asked, answer, stats.clone());
         }
     }
