@@ -22,7 +22,7 @@ pub(crate) const KILLS: Scenario = Scenario {
 
 pub(crate) const KILLS_ALONE: Scenario = Scenario {
     name: "kill-postgres-alone",
-    about: "SIGKILL of Postgres while commands commit and nobody else does, so that nothing else brings them to the disk.",
+    about: "SIGKILL of Postgres while commands commit and nobody else does, who would bring them to the disk.",
     lands: &["postgres kills"],
     setting: Setting::USUAL,
     run: |world| Box::pin(kills_alone(world)),
