@@ -28,7 +28,7 @@ pub(crate) fn genesis(genesis: Uuid) -> Chain {
 
 /// The chain as people read it.
 pub(crate) fn hexadecimal(chain: &Chain) -> String {
-    chain.iter().map(|byte| format!("{byte:02x}")).collect()
+    platform::hexadecimal(chain)
 }
 
 /// The chain that people read.

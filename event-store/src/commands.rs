@@ -146,7 +146,7 @@ where
         assert!(every_events > 0, "a snapshot is taken every so many events");
         let codec = Arc::get_mut(&mut self.codec).expect("snapshots are chosen before the commands are used");
         // It stands beside every snapshot and goes with every look-up, and a schema is long.
-        let shape = Sha256::digest(shape.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let shape = platform::hexadecimal(&Sha256::digest(shape.as_ref()));
         codec.set_snapshots(SnapshotPolicy { every_events, shape });
         self
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs_es::Aggregate;
 use cqrs_es::persist::EventUpcaster;
 use envelope::{History, Position};
-use platform::postgres::{Lent, answered, lend};
+use platform::postgres::{Lent, SchemaVersion, answered, lend, schema_version};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection, PgPool};
 use tokio::sync::{OnceCell, mpsc, watch};
@@ -183,22 +183,18 @@ impl Store {
 
 /// The store exists and is not newer than this program.
 pub(crate) async fn check_version(connection: &mut PgConnection, config: &StoreConfig) -> Result<History, StoreError> {
-    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default();
     let missing = |error: sqlx::Error| match &error {
         sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some("42P01") => {
             StoreError::NotMigrated(config.context.clone())
         }
         _ => StoreError::from(error),
     };
-    let newest: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations where success")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(missing)?;
-    if newest > known {
-        return Err(StoreError::NewerSchema { context: config.context.clone(), version: newest });
-    }
-    if newest < known {
-        return Err(StoreError::NotMigrated(config.context.clone()));
+    match schema_version(&mut *connection, "_sqlx_migrations", &MIGRATOR).await.map_err(missing)? {
+        SchemaVersion::Older => return Err(StoreError::NotMigrated(config.context.clone())),
+        SchemaVersion::Same => {}
+        SchemaVersion::Newer(version) => {
+            return Err(StoreError::NewerSchema { context: config.context.clone(), version });
+        }
     }
     let history = sqlx::query_scalar("select history from store").fetch_one(connection).await.map_err(missing)?;
     Ok(History(history))

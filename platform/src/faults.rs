@@ -24,9 +24,8 @@ pub const fn planted(_defect: &'static str) -> bool {
 
 #[cfg(feature = "faults")]
 mod on {
-    use std::collections::BTreeMap;
+    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-    use std::sync::{LazyLock, Mutex};
 
     use nix::sys::signal::{Signal, raise};
 
@@ -40,9 +39,6 @@ mod on {
         said: AtomicBool,
         trap: Option<(String, Signal, u64)>,
         passed: AtomicU64,
-        /// Where the names of the places that were passed are noted, each once.
-        seen: Option<String>,
-        noted: Mutex<BTreeMap<&'static str, ()>>,
     }
 
     impl Told {
@@ -51,7 +47,6 @@ mod on {
             for (name, what) in text.split(';').filter_map(|part| part.split_once('=')) {
                 match (name, what.split_once('@')) {
                     ("defect", _) => told.defect = Some(what.to_owned()),
-                    ("seen", _) => told.seen = Some(what.to_owned()),
                     (place, Some((action, count))) => {
                         let signal = if action == "stop" { Signal::SIGSTOP } else { Signal::SIGKILL };
                         told.trap = Some((place.to_owned(), signal, count.parse().unwrap_or(1)));
@@ -61,21 +56,10 @@ mod on {
             }
             told
         }
-
-        fn note(&self, place: &'static str) {
-            let Some(file) = &self.seen else { return };
-            let Ok(mut noted) = self.noted.lock() else { return };
-            if noted.insert(place, ()).is_none() {
-                let before = std::fs::read_to_string(file).unwrap_or_default();
-                // Who reads it looks for names: a lost one shows as a place that was never passed.
-                let _ = std::fs::write(file, format!("{before}{place}\n"));
-            }
-        }
     }
 
     /// The process passes a place where the order of two writes matters. It may end here.
     pub fn pass(place: &'static str) {
-        TOLD.note(place);
         let Some((trap, signal, count)) = &TOLD.trap else { return };
         if trap == place && TOLD.passed.fetch_add(1, Ordering::Relaxed) + 1 == *count {
             // Neither can fail: both signals exist and are sent to the process itself.

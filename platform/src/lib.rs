@@ -11,6 +11,7 @@ pub mod data_dir;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod faults;
+mod hexadecimal;
 pub mod http;
 pub mod kafka;
 pub mod metrics;
@@ -23,3 +24,5 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod token;
 pub mod traceparent;
+
+pub use hexadecimal::hexadecimal;

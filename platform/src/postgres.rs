@@ -1,6 +1,7 @@
 //! Connections to Postgres: how pools are made, which servers will do, and which errors mean "away for now".
 
 mod answered;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
 
 pub use self::answered::{Lent, answered, lend};
+pub use self::schema::{SchemaVersion, schema_version};
 use crate::readiness::Check;
 use crate::settings::Secret;
 use crate::shutdown::Shutdown;

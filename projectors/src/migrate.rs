@@ -1,7 +1,6 @@
 //! Makes the schema `read` and the first generation of every read model.
 
-use std::cmp::Ordering;
-
+use platform::postgres::{SchemaVersion, schema_version};
 use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -50,9 +49,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrationFailed> {
 /// # Errors
 /// [`MigrationFailed`] says what to do.
 pub async fn check_version(pool: &PgPool) -> Result<(), MigrationFailed> {
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    let asked = sqlx::query_scalar("select coalesce(max(version), 0) from read._sqlx_migrations where success");
-    let newest: i64 = asked.fetch_one(pool).await.map_err(|error| {
+    let found = schema_version(pool, "read._sqlx_migrations", &MIGRATIONS).await.map_err(|error| {
         let code = error.as_database_error().and_then(|refusal| refusal.code());
         // There is no such table, or not even the schema.
         if code.is_some_and(|code| code == "42P01" || code == "3F000") {
@@ -61,9 +58,9 @@ pub async fn check_version(pool: &PgPool) -> Result<(), MigrationFailed> {
             MigrationFailed::Database(error)
         }
     })?;
-    match newest.cmp(&known) {
-        Ordering::Less => Err(MigrationFailed::NotMigrated),
-        Ordering::Equal => Ok(()),
-        Ordering::Greater => Err(MigrationFailed::Newer(newest)),
+    match found {
+        SchemaVersion::Older => Err(MigrationFailed::NotMigrated),
+        SchemaVersion::Same => Ok(()),
+        SchemaVersion::Newer(newest) => Err(MigrationFailed::Newer(newest)),
     }
 }

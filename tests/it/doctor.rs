@@ -11,7 +11,7 @@ mod work;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
-use tests::{Program, TestDatabase};
+use tests::{Program, TestDatabase, append_chained};
 
 use super::EXE;
 
@@ -79,20 +79,9 @@ async fn plant(database: &TestDatabase, sql: &str) {
 
 /// Appends an event past the commands, chained as it must be.
 async fn append(database: &TestDatabase, schema: &str, payload: &str, recorded_at: &str) {
-    let sql = format!(
-        r#"set search_path = {schema};
-        do $$
-        declare
-            e events;
-            head record;
-        begin
-            select * into head from newest();
-            e := row(head.position + 1, 'thing', gen_random_uuid()::text, 1, gen_random_uuid(), 'ThingHappened', '1',
-                     '{payload}', '{{"actor":"test","correlation_id":"018f4e7a-0000-7000-8000-0000000000cc"}}',
-                     {recorded_at}, '')::events;
-            e.chain := chain_after(head.chain, e);
-            insert into events select (e).*;
-        end $$"#
+    let columns = format!(
+        r#"'thing', gen_random_uuid()::text, 1, gen_random_uuid(), 'ThingHappened', '1', '{payload}',
+           '{{"actor":"test","correlation_id":"018f4e7a-0000-7000-8000-0000000000cc"}}', {recorded_at}"#
     );
-    plant(database, &sql).await;
+    plant(database, &append_chained(schema, &columns)).await;
 }

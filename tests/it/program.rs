@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use platform::data_dir::DataDir;
 use tests::{Program, database, empty_database};
 
-pub(crate) use self::parked::POISON;
+pub(crate) use self::parked::poison;
 use super::{EXE, journeys};
 
 /// A program on a database of the test's server: starting a Postgres takes longer than most of these tests.

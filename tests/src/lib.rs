@@ -5,6 +5,7 @@
 mod app;
 mod background;
 mod broker;
+mod chained;
 mod database;
 mod program;
 mod proxy;
@@ -14,6 +15,7 @@ mod until;
 
 pub use app::{Answer, TestApp, World, master_key};
 pub use broker::{TestBroker, broker, embedded_broker};
+pub use chained::append_chained;
 pub use database::{TestDatabase, database, empty_database};
 pub use program::{Finished, Program, data};
 pub use proxy::Proxy;

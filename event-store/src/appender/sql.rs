@@ -111,7 +111,7 @@ impl FoundRow<'_> {
     /// What cannot be read is not absent: the key was answered, so its command must not be decided again.
     fn stored(&self) -> Result<Stored, StoreError> {
         let fingerprint =
-            fingerprint_of(&self.fingerprint).ok_or_else(|| self.damaged("its fingerprint is no hash"))?;
+            chain::from_hexadecimal(&self.fingerprint).ok_or_else(|| self.damaged("its fingerprint is no hash"))?;
         let done = serde_json::from_str::<Done>(self.answer.get()).map_err(|error| self.damaged(error))?;
         Ok(Stored { fingerprint, done })
     }
@@ -124,17 +124,6 @@ impl FoundRow<'_> {
         );
         StoreError::Damaged { position: Position(self.position), reason }
     }
-}
-
-fn fingerprint_of(hex: &str) -> Option<[u8; 32]> {
-    let mut fingerprint = [0; 32];
-    if hex.len() != 2 * fingerprint.len() {
-        return None;
-    }
-    for (byte, digits) in fingerprint.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(fingerprint)
 }
 
 /// The newest event of the store.

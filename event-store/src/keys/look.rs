@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use platform::postgres::{SchemaVersion, schema_version};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -13,13 +14,10 @@ impl KeyRing {
     /// # Errors
     /// [`KeysError::NotMigrated`] also if it is older, [`KeysError::NewerSchema`], or if Postgres is away.
     pub async fn check_version(pool: &PgPool) -> Result<(), KeysError> {
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-        let asked = sqlx::query_scalar("select coalesce(max(version), 0) from keys._sqlx_migrations where success");
-        let newest: i64 = asked.fetch_one(pool).await?;
-        match newest.cmp(&known) {
-            std::cmp::Ordering::Less => Err(KeysError::NotMigrated),
-            std::cmp::Ordering::Equal => Ok(()),
-            std::cmp::Ordering::Greater => Err(KeysError::NewerSchema(newest)),
+        match schema_version(pool, "keys._sqlx_migrations", &MIGRATIONS).await? {
+            SchemaVersion::Older => Err(KeysError::NotMigrated),
+            SchemaVersion::Same => Ok(()),
+            SchemaVersion::Newer(newest) => Err(KeysError::NewerSchema(newest)),
         }
     }
 

@@ -1,7 +1,5 @@
 //! One hash over all rows of a generation, in the order of their key, as Postgres writes them down.
 
-use std::fmt::Write as _;
-
 use futures::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
@@ -32,8 +30,5 @@ async fn of(db: &mut PgConnection, rebuild: &Rebuild, generation: i32) -> sqlx::
         // So that rows of one table cannot be taken for those of the next.
         hash.update([0]);
     }
-    Ok(hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(platform::hexadecimal(&hash.finalize()))
 }

@@ -12,7 +12,7 @@ async fn a_process_that_is_frozen_is_named_and_what_it_said_before_too() {
     program.up().await;
     assert!(!ask(&program, &[]).await.seen.to_string().contains("process."), "nothing is wrong with it");
 
-    plant(&database, crate::program::POISON).await;
+    plant(&database, &crate::program::poison()).await;
     until("it has parked the event", ETA_MAX, async || {
         let said = ask(&program, &[]).await;
         said.codes().contains(&"process.remark") && said.names("process.remark").contains("are parked in `orders`")

@@ -1,27 +1,20 @@
 //! `handsel parked`: an operator finds the event that cannot be applied, and decides.
 
 use serde_json::json;
-use tests::{ETA_MAX, empty_database, until};
+use tests::{ETA_MAX, append_chained, empty_database, until};
 
 use super::on;
 
 const EVENT: &str = "018f4e7a-0000-7000-8000-0000000000ee";
-/// Appended past the commands, chained as it must be: nothing but its type is wrong.
-pub(crate) const POISON: &str = r#"
-    set search_path = es_orders;
-    do $$
-    declare
-        e events;
-        head record;
-    begin
-        select * into head from newest();
-        e := row(head.position + 1, 'order', '018f4e7a-0000-7000-8000-0000000000aa', 1,
-                 '018f4e7a-0000-7000-8000-0000000000ee', 'OrderPainted', '1', '{}',
-                 '{"actor":"test","correlation_id":"018f4e7a-0000-7000-8000-0000000000cc"}',
-                 clock_timestamp(), '')::events;
-        e.chain := chain_after(head.chain, e);
-        insert into events select (e).*;
-    end $$"#;
+
+/// Appended past the commands: nothing but its type is wrong.
+pub(crate) fn poison() -> String {
+    let columns = format!(
+        r#"'order', '018f4e7a-0000-7000-8000-0000000000aa', 1, '{EVENT}', 'OrderPainted', '1', '{{}}',
+           '{{"actor":"test","correlation_id":"018f4e7a-0000-7000-8000-0000000000cc"}}', clock_timestamp()"#
+    );
+    append_chained("es_orders", &columns)
+}
 
 #[tokio::test]
 async fn a_poisoned_event_is_listed_and_skipped_with_a_reason_while_the_others_go_on() {
@@ -29,7 +22,7 @@ async fn a_poisoned_event_is_listed_and_skipped_with_a_reason_while_the_others_g
     let mut program = on(database.url());
     program.up().await;
     let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
-    sqlx::raw_sql(POISON).execute(&pool).await.unwrap();
+    sqlx::raw_sql(&poison()).execute(&pool).await.unwrap();
     until("it is parked in each view of orders", ETA_MAX, || async {
         let parked: i64 = sqlx::query_scalar("select count(*) from read.parked").fetch_one(&pool).await.unwrap();
         parked == 4

@@ -42,7 +42,7 @@ async fn read_models_or_a_broker_that_are_away_are_named_and_the_stores_are_show
 async fn events_that_wait_while_no_relay_leads_are_counted() {
     let database = database().await;
     let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
-    sqlx::raw_sql(super::POISON).execute(&pool).await.unwrap();
+    sqlx::raw_sql(&super::poison()).execute(&pool).await.unwrap();
     let said = Program::new(EXE, &[], &[("DATABASE_URL", database.url())]).call(&["status"]).await.ok();
     assert!(said.contains("1 events of `orders` wait to be published, and no relay leads"), "{said}");
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::client::Client;
-use self::journal::{Journal, Line};
+use self::journal::Journal;
 pub(crate) use self::stats::{Stats, Summary};
 use crate::dice::Dice;
 

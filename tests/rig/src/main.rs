@@ -4,6 +4,7 @@
 //! has the verifier look at all of it. A fault counts only if counters show that it landed, and a planted mistake must
 //! be found. Everything follows from a seed, as far as processes can be told what to do.
 
+mod accounts;
 mod defects;
 mod dice;
 mod isolation;

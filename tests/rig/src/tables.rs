@@ -54,11 +54,8 @@ fn figures(outcomes: &[Outcome]) -> anyhow::Result<String> {
     writeln!(text, "| scenario | runs, seeds | what landed | commands acknowledged | lost or doubled | measured |")?;
     writeln!(text, "|---|---|---|---|---|---|")?;
     for scenario in scenarios::ALL {
-        let of = |null: bool| {
-            let ours = outcomes.iter().filter(move |outcome| outcome.scenario == scenario.name);
-            ours.filter(move |outcome| outcome.defect.is_none() && outcome.null == null).collect::<Vec<_>>()
-        };
-        let runs = of(false);
+        let ours = |outcome: &&Outcome| outcome.scenario == scenario.name && outcome.defect.is_none() && !outcome.null;
+        let runs: Vec<&Outcome> = outcomes.iter().filter(ours).collect();
         if runs.is_empty() {
             continue;
         }

@@ -135,9 +135,7 @@ impl<'s> World<'s> {
             let words: &[&str] = if *kind == "command-api" { &["command-api", "--without-relay"] } else { &[kind] };
             world.add(&format!("{kind}-2"), words)?;
         }
-        for index in 0..world.roles.len() {
-            world.start(index).await?;
-        }
+        world.start_all().await?;
         world.restarts.clear();
         if !scenario.setting.quiet {
             world.work()?;
@@ -189,6 +187,22 @@ impl<'s> World<'s> {
         Ok(took)
     }
 
+    /// Starts every role, one after the other.
+    pub(crate) async fn start_all(&mut self) -> anyhow::Result<()> {
+        for index in 0..self.roles.len() {
+            self.start(index).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks every role to end, and waits.
+    pub(crate) async fn stop_all(&mut self) -> anyhow::Result<()> {
+        for role in &mut self.roles {
+            role.stop().await?;
+        }
+        Ok(())
+    }
+
     /// Begins the load, or begins it again.
     pub(crate) fn work(&mut self) -> anyhow::Result<()> {
         let commands = self.roles.iter().filter(|role| role.kind() == "command-api").map(Role::url).collect();
@@ -225,6 +239,12 @@ impl<'s> World<'s> {
 
     pub(crate) fn figure(&mut self, name: &str, value: f64) {
         self.figures.insert(name.to_owned(), value);
+    }
+
+    /// Notes the largest of several values.
+    pub(crate) fn worst(&mut self, name: &str, value: f64) {
+        let known = self.figures.entry(name.to_owned()).or_insert(value);
+        *known = known.max(value);
     }
 
     /// In the long run this many, else few.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use event_schemas::Context;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use verifier::Acknowledged;
 
 use super::answer::Answer;
 use super::stats::count;
-use super::{Journal, Line, Rate, Stats, Target};
+use super::{Journal, Rate, Stats, Target};
 use crate::dice::Dice;
 
 const CUSTOMERS: u64 = 500;
@@ -50,7 +52,7 @@ pub(crate) struct Client {
 
 /// What is asked for.
 struct Asked {
-    context: &'static str,
+    context: Context,
     method: Method,
     path: String,
     body: Value,
@@ -103,14 +105,14 @@ impl Client {
             json!({"account": account, "name": name, "email": format!("p{}@example.org", self.dice.below(1_000_000))});
         let path = "/v1/accounts".to_owned();
         let (event, aggregate) = (REGISTERED, account);
-        Asked { context: "identity", method: Method::POST, path, body, key, if_match: None, event, aggregate }
+        Asked { context: Context::Identity, method: Method::POST, path, body, key, if_match: None, event, aggregate }
     }
 
     fn rename(&mut self, key: String) -> Asked {
         let of = self.dice.zipf(self.owned.len() as u64);
         let Owned { account, version } = self.owned[usize::try_from(of).unwrap_or_default()].clone();
         Asked {
-            context: "identity",
+            context: Context::Identity,
             method: Method::PATCH,
             path: format!("/v1/accounts/{account}"),
             body: json!({"name": format!("Renamed {}", self.dice.below(1_000_000))}),
@@ -132,7 +134,16 @@ impl Client {
             "total": {"amount_minor": self.dice.below(20_000), "currency": *self.dice.pick(&["USD", "EUR"])},
         });
         let (path, event) = ("/v1/orders/import".to_owned(), "OrderImported");
-        Asked { context: "orders", method: Method::POST, path, body, key, if_match: None, event, aggregate: order }
+        Asked {
+            context: Context::Orders,
+            method: Method::POST,
+            path,
+            body,
+            key,
+            if_match: None,
+            event,
+            aggregate: order,
+        }
     }
 
     /// Asks until it is settled, then does what suspicious clients do.
@@ -227,7 +238,7 @@ impl Client {
     /// The key of one request must not answer another.
     async fn misuse(&mut self, asked: &Asked, stats: &Stats) {
         let mut body = asked.body.clone();
-        if asked.context == "orders" {
+        if asked.context == Context::Orders {
             body["units"] = json!(1_000);
         } else {
             body["name"] = json!("Somebody Else");
@@ -255,7 +266,7 @@ impl Client {
         let Some(token) = answer.token else {
             return stats.wrong(format!("{} was answered without a Consistency-Token", asked.path));
         };
-        let path = if asked.context == "orders" { "orders" } else { "accounts" };
+        let path = if asked.context == Context::Orders { "orders" } else { "accounts" };
         let what = format!("{path}/{}", asked.aggregate);
         let told = answer.version.unwrap_or_default();
         let request = self.http.get(format!("{}/v1/{what}", self.target.queries)).header("consistency-token", token);
@@ -284,12 +295,13 @@ fn judge(what: &str, told: i64, seen: &Answer, stats: &Stats) {
     }
 }
 
-fn line(asked: &Asked, version: i64, status: u16, answer: Option<Value>, replays: u32) -> Line {
-    Line {
-        context: asked.context.to_owned(),
+fn line(asked: &Asked, version: i64, status: u16, answer: Option<Value>, replays: u32) -> Acknowledged {
+    Acknowledged {
+        context: asked.context,
         aggregate: asked.aggregate.clone(),
         version,
         key: Some(asked.key.clone()),
+        caller: None,
         status,
         answer,
         events: vec![asked.event.to_owned()],

@@ -45,9 +45,9 @@ async fn jumps(world: &mut World<'_>) -> anyhow::Result<()> {
         for (name, value) in told(&of_roles) {
             world.roles[index].set(&name, &value);
         }
-        world.roles[index].stop().await?;
-        world.start(index).await?;
     }
+    world.stop_all().await?;
+    world.start_all().await?;
     world.work()?;
     world.go_on(1_000).await;
     for _ in 0..world.times(1, 3) {
@@ -81,10 +81,9 @@ async fn jumps(world: &mut World<'_>) -> anyhow::Result<()> {
     world.servers.postgres.begin(&[]).await?;
     for index in 0..world.roles.len() {
         world.roles[index].set("LD_PRELOAD", "");
-        world.roles[index].stop().await?;
-        world.start(index).await?;
     }
-    Ok(())
+    world.stop_all().await?;
+    world.start_all().await
 }
 
 const NOW: &str = "select extract(epoch from clock_timestamp())::bigint";

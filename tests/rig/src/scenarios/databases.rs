@@ -24,13 +24,13 @@ async fn restored(world: &mut World<'_>) -> anyhow::Result<()> {
     let copy = format!("{}_copy", world.database);
     let database = world.database.clone();
     world.servers.postgres.execute("postgres", &format!("create database {copy} template {database}")).await?;
-    go_on(world).await?;
+    world.start_all().await?;
     world.work()?;
     world.go_on(1_500).await;
     pause(world).await?;
     if world.plan.null {
         world.servers.postgres.execute("postgres", &format!("drop database {copy}")).await?;
-        go_on(world).await?;
+        world.start_all().await?;
         return world.work();
     }
     let events = "select (select count(*) from es_orders.events) + (select count(*) from es_identity.events)";
@@ -76,14 +76,12 @@ async fn noticed(world: &mut World<'_>) -> anyhow::Result<()> {
 
 /// What the log says to do.
 async fn recover(world: &mut World<'_>) -> anyhow::Result<()> {
-    for index in 0..world.roles.len() {
-        world.roles[index].stop().await?;
-    }
+    world.stop_all().await?;
     std::fs::rename(world.journal(), world.journal().with_extension("early"))?;
     for context in Context::ALL {
         world.call(&["recover", context.name()]).await?;
     }
-    go_on(world).await?;
+    world.start_all().await?;
     world.work()?;
     world.go_on(1_500).await;
     Ok(())
@@ -92,15 +90,5 @@ async fn recover(world: &mut World<'_>) -> anyhow::Result<()> {
 /// Ends load and processes, so that nobody is connected.
 async fn pause(world: &mut World<'_>) -> anyhow::Result<()> {
     world.rest().await;
-    for index in 0..world.roles.len() {
-        world.roles[index].stop().await?;
-    }
-    Ok(())
-}
-
-async fn go_on(world: &mut World<'_>) -> anyhow::Result<()> {
-    for index in 0..world.roles.len() {
-        world.start(index).await?;
-    }
-    Ok(())
+    world.stop_all().await
 }

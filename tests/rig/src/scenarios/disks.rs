@@ -156,22 +156,14 @@ async fn kafka(world: &mut World<'_>) -> anyhow::Result<()> {
 
 async fn folder(world: &mut World<'_>) -> anyhow::Result<()> {
     let data = world.data();
-    let kept: Vec<(PathBuf, Vec<u8>)> = std::fs::read_dir(&data)?
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            Some((path.clone(), std::fs::read(&path).ok()?))
-        })
-        .collect();
+    let kept = files(&data)?;
     let disk = Disk::mount(&data, 1)?;
     for (path, bytes) in kept {
         std::fs::write(&path, bytes)?;
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     }
-    for name in ["command-api", "relay", "projector", "query-api"] {
-        let index = world.index(name);
-        world.roles[index].stop().await?;
-        world.start(index).await?;
-    }
+    world.stop_all().await?;
+    world.start_all().await?;
     world.go_on(500).await;
     if !world.plan.null {
         ensure!(disk.fill()? > 0, "the disk was full before");
@@ -179,7 +171,7 @@ async fn folder(world: &mut World<'_>) -> anyhow::Result<()> {
     }
     world.acknowledged(200, Duration::from_secs(20)).await?;
     // Who is started on a full disk serves too: everything that counts is in the databases.
-    for name in ["command-api", "relay", "projector", "query-api"] {
+    for name in super::roles::ROLES {
         super::roles::kill(world, name).await?;
     }
     world.landed.remove("kills");
@@ -188,18 +180,20 @@ async fn folder(world: &mut World<'_>) -> anyhow::Result<()> {
         disk.empty()?;
     }
     world.rest().await;
-    for index in 0..world.roles.len() {
-        world.roles[index].stop().await?;
-    }
-    let back: Vec<(PathBuf, Vec<u8>)> = std::fs::read_dir(&data)?
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            Some((path.clone(), std::fs::read(&path).ok()?))
-        })
-        .collect();
+    world.stop_all().await?;
+    let back = files(&data)?;
     disk.unmount();
     for (path, bytes) in back {
         std::fs::write(path, bytes)?;
     }
     Ok(())
+}
+
+/// The files of a folder and what is in them.
+fn files(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let entries = std::fs::read_dir(folder)?.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        Some((path.clone(), std::fs::read(&path).ok()?))
+    });
+    Ok(entries.collect())
 }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::postgres::shown_after;
+use crate::accounts::{register, rename};
 use crate::scenario::{Scenario, Setting};
 use crate::world::World;
 
@@ -26,21 +25,12 @@ async fn events(world: &mut World<'_>) -> anyhow::Result<()> {
     let url = world.role("command-api").url();
     let kind = if world.plan.null { "Person" } else { "Poison" };
     for _ in 0..world.times(5, 30) {
-        let account = world.dice.uuid().to_string();
-        let body = json!({"account": account, "name": kind, "email": "p@example.org"});
-        let made = world.http.post(format!("{url}/v1/accounts")).json(&body).send().await?;
-        anyhow::ensure!(made.status().is_success(), "no account: {}", made.status());
+        let account = register(world, &url, kind).await?;
         world.go_on_between(0, 200).await;
         // What follows in the same aggregate is right and has to wait all the same.
         for version in 1..3 {
-            let renamed = world
-                .http
-                .patch(format!("{url}/v1/accounts/{account}"))
-                .header("content-type", "application/merge-patch+json")
-                .header("if-match", format!("\"{version}\""))
-                .body(json!({"name": format!("Mended {version}")}).to_string());
-            let status = renamed.send().await?.status();
-            anyhow::ensure!(status.is_success(), "not renamed: {status}");
+            let status = rename(world, &url, &account, version, &format!("Mended {version}")).await?;
+            anyhow::ensure!(status == 204, "not renamed: {status}");
         }
     }
     let lag = shown_after(world).await?;

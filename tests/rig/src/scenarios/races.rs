@@ -1,9 +1,8 @@
 //! Two processes append to one aggregate at the same time.
 
 use futures::future::join_all;
-use serde_json::json;
-use uuid::Uuid;
 
+use crate::accounts::{register, rename};
 use crate::scenario::{Scenario, Setting};
 use crate::world::World;
 
@@ -20,16 +19,16 @@ pub(crate) const APPENDS: Scenario = Scenario {
 
 async fn appends(world: &mut World<'_>) -> anyhow::Result<()> {
     let urls = [world.role("command-api").url(), world.role("command-api-2").url()];
-    let account = world.dice.uuid().to_string();
-    let body = json!({"account": account, "name": "Race", "email": "race@example.org"});
-    let made = world.http.post(format!("{}/v1/accounts", urls[0])).json(&body).send().await?;
-    anyhow::ensure!(made.status().is_success(), "no account: {}", made.status());
+    let account = register(world, &urls[0], "Race").await?;
     let mut version = 1;
     for round in 0..world.times(50, 600) {
         // Without the fault there is nobody to race with.
         let at_once = if world.plan.null { 1 } else { AT_ONCE };
-        let asked = (0..at_once).map(|number| rename(world, &urls[number % 2], &account, version, round));
-        let came: Vec<u16> = join_all(asked).await.into_iter().collect::<anyhow::Result<_>>()?;
+        let (world_now, account, urls) = (&*world, &account, &urls);
+        let asked = (0..at_once).map(|number| async move {
+            rename(world_now, &urls[number % 2], account, version, &format!("Round {round} {number}")).await
+        });
+        let came: Vec<u16> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
         let won = came.iter().filter(|status| **status == 204).count();
         let lost = came.iter().filter(|status| **status == 412).count();
         if won != 1 || won + lost != at_once {
@@ -47,14 +46,4 @@ async fn appends(world: &mut World<'_>) -> anyhow::Result<()> {
         world.violation(format!("I2: {} appends were successes and {} events are there", version, events));
     }
     Ok(())
-}
-
-async fn rename(world: &World<'_>, url: &str, account: &str, version: i64, round: u32) -> anyhow::Result<u16> {
-    let request = world
-        .http
-        .patch(format!("{url}/v1/accounts/{account}"))
-        .header("content-type", "application/merge-patch+json")
-        .header("if-match", format!("\"{version}\""))
-        .body(json!({"name": format!("Round {round} {}", Uuid::new_v4())}).to_string());
-    Ok(request.send().await?.status().as_u16())
 }

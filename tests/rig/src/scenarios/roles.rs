@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::accounts::{self, register};
 use crate::scenario::{Scenario, Setting};
 use crate::world::{RESTART_MAX, RESTART_MAX_SHORT, World};
 
 /// The roles, each of which can be killed at any time.
-const ROLES: [&str; 4] = ["command-api", "relay", "projector", "query-api"];
+pub(crate) const ROLES: [&str; 4] = ["command-api", "relay", "projector", "query-api"];
 /// Where a process may end between two writes, and which role passes there.
 const POINTS: &[(&str, &str)] = &[
     ("append.begins", "command-api"),
@@ -73,10 +74,7 @@ async fn at_snapshot(world: &mut World<'_>) -> anyhow::Result<()> {
     world.complete = false;
     let index = world.index("command-api");
     let url = world.roles[index].url();
-    let account = world.dice.uuid().to_string();
-    let body = serde_json::json!({"account": account, "name": "Hot", "email": "hot@example.org"});
-    let made = world.http.post(format!("{url}/v1/accounts")).json(&body).send().await?;
-    anyhow::ensure!(made.status().is_success(), "no account: {}", made.status());
+    let account = register(world, &url, "Hot").await?;
     let mut version = 1;
     for turn in 0..world.times(2, 10) {
         if !world.plan.null {
@@ -106,13 +104,7 @@ async fn at_snapshot(world: &mut World<'_>) -> anyhow::Result<()> {
 
 /// Whether the rename was answered, and the version that the account has now.
 async fn rename(world: &World<'_>, url: &str, account: &str, version: i64) -> (bool, i64) {
-    let renamed = world
-        .http
-        .patch(format!("{url}/v1/accounts/{account}"))
-        .header("content-type", "application/merge-patch+json")
-        .header("if-match", format!("\"{version}\""))
-        .body(serde_json::json!({"name": format!("Hot {version}")}).to_string());
-    match renamed.send().await.map(|answer| answer.status().as_u16()) {
+    match accounts::rename(world, url, account, version, &format!("Hot {version}")).await {
         Ok(204) => (true, version + 1),
         // The last one had been done when its answer was lost.
         Ok(412) => (true, version + 1),
@@ -163,8 +155,7 @@ pub(crate) async fn kill(world: &mut World<'_>, name: &str) -> anyhow::Result<()
 
 async fn restart(world: &mut World<'_>, index: usize) -> anyhow::Result<()> {
     let took = world.start(index).await?;
-    let slowest = world.figures.get("slowest restart ms").copied().unwrap_or_default();
-    world.figure("slowest restart ms", slowest.max(took.as_secs_f64() * 1_000.0));
+    world.worst("slowest restart ms", took.as_secs_f64() * 1_000.0);
     // A planted mistake has to be found by what it does, not by a machine that is slow at the moment.
     let max = if world.plan.long { RESTART_MAX } else { RESTART_MAX_SHORT };
     if took > max && world.plan.defect.is_none() {

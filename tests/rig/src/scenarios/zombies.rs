@@ -54,7 +54,7 @@ async fn singleton(world: &mut World<'_>, kind: &str, sessions: &str) -> anyhow:
         let ended = world.number(&ended).await?.unsigned_abs();
         world.landed_times("sessions ended", ended);
         // Long enough for the other one to take over and work.
-        world.go_on(world.dice.clone().below(1_500) + 1_500).await;
+        world.go_on_between(1_500, 3_000).await;
         world.role(&name).freeze(false);
         let http = world.http.clone();
         world.role(&name).ready(&http, TAKEN_OVER_MAX).await?;

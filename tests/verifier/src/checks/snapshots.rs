@@ -1,7 +1,5 @@
 //! Every snapshot against its aggregate folded from its events, byte for byte.
 
-use std::fmt::Write as _;
-
 use domain::identity::Account;
 use domain::orders::Order;
 use domain::{Folded, shape};
@@ -149,9 +147,6 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
 
 fn one<A: Folded + Serialize>(aggregate: &A) -> anyhow::Result<State> {
     // As the store writes it beside a snapshot: the hash of the schema.
-    let shape = Sha256::digest(shape::<A>()).iter().fold(String::new(), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    });
+    let shape = platform::hexadecimal(&Sha256::digest(shape::<A>()));
     Ok(State { shape, state: serde_json::to_string(aggregate)? })
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -29,10 +29,7 @@ pub fn cell(value: impl Display) -> Option<String> {
     if text.len() <= TEXT_BYTES_MAX {
         return Some(text);
     }
-    Some(Sha256::digest(&text).iter().fold("sha256:".to_owned(), |mut hash, byte| {
-        _ = write!(hash, "{byte:02x}");
-        hash
-    }))
+    Some(format!("sha256:{}", platform::hexadecimal(&Sha256::digest(&text))))
 }
 
 impl Row {
