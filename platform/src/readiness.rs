@@ -23,6 +23,8 @@ struct State {
 /// What a part last said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Held {
+    /// Nobody has said anything yet.
+    Starting,
     Well,
     /// Work may be given, and something is not as it should be.
     Remark(String),
@@ -31,7 +33,7 @@ enum Held {
 
 impl Held {
     fn passes(&self) -> bool {
-        !matches!(self, Self::Fails(_))
+        !matches!(self, Self::Starting | Self::Fails(_))
     }
 }
 
@@ -51,7 +53,7 @@ impl Readiness {
     /// A check by this name, failed until its part says otherwise.
     pub fn check(&self, name: impl Into<String>) -> Check {
         let name = name.into();
-        self.lock().checks.insert(name.clone(), Held::Fails("starting".to_owned()));
+        self.lock().checks.insert(name.clone(), Held::Starting);
         Check { name, readiness: self.clone() }
     }
 
@@ -86,6 +88,7 @@ impl Readiness {
         }
         for (name, result) in &state.checks {
             let _ = match result {
+                Held::Starting => writeln!(lines, "[-]{name} failed: starting"),
                 Held::Well => writeln!(lines, "[+]{name} ok"),
                 Held::Remark(what) => writeln!(lines, "[+]{name} ok, but {what}"),
                 Held::Fails(reason) => writeln!(lines, "[-]{name} failed: {reason}"),
@@ -122,18 +125,19 @@ impl Check {
         let well = f64::from(u8::from(now == Held::Well));
         metrics::gauge!("handsel_check_well", "check" => self.name.clone()).set(well);
         match (before, now) {
-            (Some(Held::Fails(_) | Held::Remark(_)) | None, Held::Well) => {
+            (Some(Held::Starting | Held::Fails(_) | Held::Remark(_)) | None, Held::Well) => {
                 tracing::info!(%check, "Check `{check}` passes");
             }
-            (Some(Held::Well | Held::Remark(_)), Held::Fails(reason)) => {
+            (Some(Held::Starting | Held::Well | Held::Remark(_)) | None, Held::Fails(reason)) => {
                 tracing::warn!(%check, %reason, "Check `{check}` fails: {reason}");
             }
-            (Some(Held::Well | Held::Fails(_)) | None, Held::Remark(what)) => {
+            (Some(Held::Starting | Held::Well | Held::Fails(_)) | None, Held::Remark(what)) => {
                 tracing::warn!(%check, %what, "Check `{check}` passes, but {what}");
             }
             (Some(Held::Well), Held::Well)
             | (Some(Held::Remark(_)), Held::Remark(_))
-            | (Some(Held::Fails(_)) | None, Held::Fails(_)) => {}
+            | (Some(Held::Fails(_)), Held::Fails(_))
+            | (_, Held::Starting) => {}
         }
     }
 }
