@@ -160,7 +160,7 @@ pub(crate) fn refused<E: Refusal>(refused: Refused<E>, field: impl FnOnce(&E) ->
 pub(crate) fn broken(error: &StoreError) -> Problem {
     match error {
         StoreError::Unavailable(_) => away(),
-        StoreError::HistoryLost { .. } => {
+        StoreError::HistoryLost { .. } | StoreError::NotAsSigned { .. } => {
             let detail = "the event store lost its newest events and takes no commands until an operator has recovered \
                           it; what you did last may be gone: look before you repeat it";
             Problem::unavailable("store-lost-events", detail, RETRY_AFTER_LOSS_S)

@@ -239,7 +239,10 @@ pub(crate) async fn submit_with_metadata(
     let answered = async {
         let appender = store.appender().await.map_err(Rejection::Broken)?;
         appender.try_send(submission).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Rejection::Overloaded,
+            mpsc::error::TrySendError::Full(_) => {
+                store.note_overload();
+                Rejection::Overloaded
+            }
             mpsc::error::TrySendError::Closed(_) => Rejection::Unavailable { sent: false },
         })?;
         sent = true;

@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::StoreError;
+use crate::heads::Vouched;
 
 /// Settings of one store. [`StoreConfig::new`] has values that fit most.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct StoreConfig {
     pub command_timeout: Duration,
     /// How many connections readers share.
     pub reader_connections_max: u32,
+    /// What the store has to agree with before an appender starts on it, if anything was signed.
+    pub vouched: Option<Vouched>,
 }
 
 impl StoreConfig {
@@ -43,6 +46,7 @@ impl StoreConfig {
             queue_commands_max: 8_192,
             command_timeout: Duration::from_secs(5),
             reader_connections_max: 4,
+            vouched: None,
         }
     }
 

@@ -38,6 +38,14 @@ pub enum StoreError {
         /// The position that was known.
         position: Position,
     },
+    /// The store is not what was signed of it.
+    #[error("the store `{context}` takes no commands, because it lost events: {loss}")]
+    NotAsSigned {
+        /// Whose store.
+        context: String,
+        /// What the signed heads say.
+        loss: String,
+    },
     /// Somebody else works on the store, and what was asked for needs it at rest.
     #[error(
         "the store `{context}` is in use by {by}; stop every process that appends to it or relays it and try again"

@@ -9,6 +9,7 @@
 //! - [`Statement`] is what is signed, [`SignedHead`] the same with its signature; `judge` compares them with what a
 //!   store holds. They do no I/O.
 //! - [`compare`] asks the store, and [`signer`] signs for as long as a relay leads.
+//! - [`Vouched`] keeps an appender from starting on a store that lost what was signed.
 
 pub mod book;
 mod compare;
@@ -19,6 +20,7 @@ mod publisher;
 pub mod signer;
 mod statement;
 pub mod topic;
+mod vouched;
 
 pub use compare::{Now, compare, compare_on};
 pub use finding::{Finding, Note, Report};
@@ -26,3 +28,4 @@ pub use judge::Collected;
 pub use key::{BadKey, PublicKey, SigningKey};
 pub use signer::HeadsConfig;
 pub use statement::{SignedHead, Statement};
+pub use vouched::Vouched;

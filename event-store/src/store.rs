@@ -1,7 +1,7 @@
 //! One context's store: its schema, its appender, its readers.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cqrs_es::Aggregate;
 use cqrs_es::persist::EventUpcaster;
@@ -31,7 +31,11 @@ struct Inner {
     pool: PgPool,
     publishing: Publishing,
     appender: OnceCell<Handles>,
+    overloaded: watch::Sender<Option<Instant>>,
 }
+
+/// Who looks when commands were refused needs to hear of it only so often.
+const OVERLOADED_EVERY: Duration = Duration::from_secs(1);
 
 /// Where commands are handed in, and how the appender fares.
 type Handles = (mpsc::Sender<Submission>, watch::Receiver<AppenderState>);
@@ -70,7 +74,8 @@ impl Store {
         let context: Arc<str> = Arc::from(config.context.as_str());
         let history = check_version(&mut *pool.acquire().await?, &config).await?;
         let publishing = Publishing::new(context.clone(), pool.clone(), config.answer_wait_max());
-        Ok(Self(Arc::new(Inner { config, context, history, pool, publishing, appender: OnceCell::new() })))
+        let (appender, overloaded) = (OnceCell::new(), watch::Sender::default());
+        Ok(Self(Arc::new(Inner { config, context, history, pool, publishing, appender, overloaded })))
     }
 
     /// The name of the context.
@@ -130,9 +135,27 @@ impl Store {
     /// Starts the appender of this process, unless a command did, and answers how it fares from then on.
     ///
     /// # Errors
-    /// If Postgres is away or the store lost events since it was opened.
+    /// If Postgres is away, or the store lost events since it was opened or what was signed of it.
     pub async fn start_appender(&self) -> Result<watch::Receiver<AppenderState>, StoreError> {
         self.started().await.map(|(_, state)| state.clone())
+    }
+
+    /// When a command of this process was last refused because too many waited, to within a second.
+    #[must_use]
+    pub fn overloaded(&self) -> watch::Receiver<Option<Instant>> {
+        self.0.overloaded.subscribe()
+    }
+
+    /// A command was refused because too many wait.
+    pub(crate) fn note_overload(&self) {
+        let now = Instant::now();
+        self.0.overloaded.send_if_modified(|last| {
+            let is_news = last.is_none_or(|last| now - last >= OVERLOADED_EVERY);
+            if is_news {
+                *last = Some(now);
+            }
+            is_news
+        });
     }
 
     pub(crate) async fn appender(&self) -> Result<&mpsc::Sender<Submission>, StoreError> {
@@ -141,11 +164,14 @@ impl Store {
 
     async fn started(&self) -> Result<&Handles, StoreError> {
         let Inner { config, history, publishing, appender, .. } = &*self.0;
-        let start = || {
+        let start = async || {
+            if let Some(vouched) = &config.vouched {
+                vouched.check(&self.reader()).await?;
+            }
             // Shown from the start: a counter that appears with its first count has no rate then.
             metrics::counter!("event_store_batches_behind_total").increment(0);
             metrics::counter!("event_store_sequence_conflicts_total").increment(0);
-            Appender::start(config.clone(), *history, publishing.clone())
+            Appender::start(config.clone(), *history, publishing.clone()).await
         };
         appender.get_or_try_init(start).await
     }

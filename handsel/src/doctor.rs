@@ -9,6 +9,7 @@ mod clock;
 mod disk;
 mod finding;
 mod folder;
+mod heads;
 mod keys;
 mod ledger;
 mod limits;
@@ -63,6 +64,7 @@ const CHECKS: &[Check] = &[
     check!(schemas),
     check!(keys),
     check!(lost),
+    check!(heads),
     check!(chain),
     check!(clock),
     check!(ledger),

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use event_schemas::Context;
 use event_store::Reader;
 use event_store::heads::book::Book;
-use event_store::heads::{Collected, HeadsConfig, PublicKey, Report, SigningKey, compare, signer, topic};
+use event_store::heads::{Collected, HeadsConfig, PublicKey, Report, SigningKey, Vouched, compare, signer, topic};
 use event_store::recover::Recovered;
 use platform::data_dir::HeadsKey;
 
@@ -62,6 +62,19 @@ pub fn trusted(settings: &Settings) -> anyhow::Result<Vec<PublicKey>> {
         trusted.push(signing_key(settings)?.public());
     }
     Ok(trusted)
+}
+
+/// What the store of a context has to agree with before anything is appended to it; `None` if nobody could tell whose
+/// heads count.
+#[must_use]
+pub fn vouched(settings: &Settings, context: Context) -> Option<Vouched> {
+    match trusted(settings) {
+        Ok(trusted) => Some(Vouched { book: book(settings, context), trusted }),
+        Err(error) => {
+            tracing::warn!("Whether `{context}` lost events is not known: {error:#}");
+            None
+        }
+    }
 }
 
 /// The file of a context's heads.

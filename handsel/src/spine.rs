@@ -11,6 +11,7 @@ use platform::token::TokenKey;
 use projectors::Stores;
 use sqlx::PgPool;
 
+use crate::heads;
 use crate::instance::Instance;
 use crate::migrate::store_config;
 use crate::roles::Role;
@@ -100,7 +101,9 @@ impl Spine {
             watched: Vec::new(),
         };
         for context in contexts.iter().filter(|_| needs.stores) {
-            let store = Store::open(store_config(&instance.urls, *context)).await;
+            let mut config = store_config(&instance.urls, *context);
+            config.vouched = heads::vouched(&instance.settings, *context);
+            let store = Store::open(config).await;
             spine.stores.insert(*context, store.with_context(|| format!("opening the store `{context}`"))?);
         }
         if needs.keys && contexts.iter().copied().any(holds_personal_data) {

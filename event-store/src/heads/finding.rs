@@ -136,6 +136,22 @@ pub enum Note {
     Unvouched(String),
 }
 
+impl Finding {
+    /// Whether events that were signed are missing in the store or are others: nothing may be appended to it. What
+    /// merely stands beside the heads, or speaks of another database, says nothing of that.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Cut { .. } | Self::Rewritten { .. } | Self::EndedHistory { .. } => true,
+            Self::Unreadable { .. }
+            | Self::Forged { .. }
+            | Self::Stranger { .. }
+            | Self::Misplaced { .. }
+            | Self::OtherDatabase { .. } => false,
+        }
+    }
+}
+
 const RESTORE: &str = "restore the newest copy, or accept the loss with `recover`";
 
 impl fmt::Display for Finding {

@@ -47,6 +47,17 @@ impl Collected {
         self.torn.extend(other.torn);
     }
 
+    /// The newest of them, and every recovery; in the order in which they were kept.
+    pub(super) fn newest(mut self, count: usize) -> Self {
+        let old = self.heads.len().saturating_sub(count);
+        let mut number = 0;
+        self.heads.retain(|head| {
+            number += 1;
+            number > old || head.statement.ended.is_some()
+        });
+        self
+    }
+
     /// The positions to look at.
     pub(crate) fn positions(&self) -> Vec<i64> {
         let positions: BTreeSet<i64> = self.heads.iter().map(|head| head.statement.position.get()).collect();

@@ -25,6 +25,8 @@ async fn more_commands_than_may_wait_are_refused_as_overload() {
     let store = Store::open(config).await.expect("it was migrated");
     let jars = store.commands::<Jar>((), vec![]);
     jars.execute("a", drop_coin(), ask()).await.expect("it is open");
+    let overloaded = store.overloaded();
+    assert_eq!(*overloaded.borrow(), None);
     let auditor = fixture.auditor().await;
     let mut hangs = auditor.begin().await.expect("the server answers");
     sqlx::raw_sql("lock table events").execute(&mut *hangs).await.expect("nobody uses it");
@@ -44,6 +46,7 @@ async fn more_commands_than_may_wait_are_refused_as_overload() {
         let refused = tokio::time::timeout(tests::ETA_MAX, asked.next()).await.expect("there is no room");
         assert!(matches!(refused, Some(Ok(Err(Refused::Overloaded)))), "{refused:?}");
     }
+    assert!(overloaded.borrow().is_some(), "whoever watches over the store hears of it");
     hangs.rollback().await.expect("the server answers");
     let accepted: Vec<_> = asked.collect().await;
     assert!(accepted.iter().all(|answer| matches!(answer, Ok(Ok(_)))), "{accepted:?}");

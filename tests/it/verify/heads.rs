@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use handsel::roles::Role;
-use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tests::{Program, Service, TestApp, TestBroker, TestDatabase, database, embedded_broker, empty_database, until};
@@ -30,14 +29,15 @@ fn order(units: i32) -> serde_json::Value {
            "total": {"amount_minor": 7700, "currency": "USD"}})
 }
 
+async fn import_order(url: &str, units: i32) -> reqwest::Response {
+    let key = format!("\"{}\"", uuid::Uuid::new_v4());
+    let request = reqwest::Client::new().post(format!("{url}/v1/orders/import")).header("idempotency-key", key);
+    request.json(&order(units + 1)).send().await.unwrap()
+}
+
 async fn import_orders(program: &Program, units: std::ops::Range<i32>) {
-    let http = reqwest::Client::new();
     for units in units {
-        let body = order(units + 1);
-        let url = format!("{}/v1/orders/import", program.running().url);
-        let request =
-            http.request(Method::POST, url).header("idempotency-key", format!("\"{}\"", uuid::Uuid::new_v4()));
-        let answer = request.json(&body).send().await.unwrap();
+        let answer = import_order(&program.running().url, units).await;
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 }
@@ -121,7 +121,7 @@ async fn events_that_were_cut_off_the_end_are_found_and_a_recovery_accepts_the_l
 }
 
 #[tokio::test]
-async fn an_older_copy_that_was_restored_and_went_on_is_found() {
+async fn an_older_copy_that_was_restored_takes_no_commands_and_is_found_where_it_went_on() {
     let database = database().await;
     let mut program = program(&database, None);
     program.up().await;
@@ -134,12 +134,26 @@ async fn an_older_copy_that_was_restored_and_went_on_is_found() {
     assert_eq!(signed(&program), 6);
 
     database.restore(&backup).await;
-    program.up().await;
+    program.begin();
+    let reason = "takes no commands, because it lost events: the newest events are cut off: position 6 was signed";
+    until("it says why it is not ready", WAIT_MAX, async || program.logged().contains(reason)).await;
     // It ends before what was signed: nothing vouches for it from here on, and somebody hears of it.
     until("the signer sees it", WAIT_MAX, async || counted(&program, "contradiction").await).await;
-    import_orders(&program, 10..15).await;
+    let answer = import_order(&program.running().url, 10).await;
+    assert_eq!(answer.status(), 503);
+    let problem: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(problem["code"], "store-lost-events", "{problem}");
     assert!(program.terminate().await.success());
     assert!(program.logged().contains("events were cut off or replaced"), "{}", program.logged());
+    let finished = program.call(&["doctor", "--format", "json"]).await;
+    assert!(finished.stdout.contains("heads.events-lost"), "{}", finished.stdout);
+
+    // Somewhere else nobody knows what was signed, and it goes on.
+    let mut elsewhere = self::program(&database, None);
+    std::fs::copy(program.folder().join("master.key"), elsewhere.folder().join("master.key")).unwrap();
+    elsewhere.up().await;
+    import_orders(&elsewhere, 10..15).await;
+    assert!(elsewhere.terminate().await.success());
     assert_eq!(signed(&program), 6, "it signs nothing that contradicts what it signed");
     let finished = program.call(&["verify"]).await;
     let said = finished.stdout;
