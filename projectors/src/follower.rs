@@ -105,6 +105,8 @@ impl Ended {
 impl Follower {
     /// Follows until the process ends, whatever happens to the databases.
     pub(crate) async fn run(mut self) {
+        // Shown from the start: a counter that appears with its first count has no rate then.
+        gaps(self.model.name).increment(0);
         loop {
             let ended = match self.session().await {
                 Ok(never) => match never {},
@@ -170,6 +172,11 @@ impl Follower {
         connection.give_back();
         Ok(begun)
     }
+}
+
+/// Counts records of a topic that follow on others which did not come.
+fn gaps(projection: &'static str) -> metrics::Counter {
+    metrics::counter!("handsel_projection_gaps_total", "projection" => projection)
 }
 
 /// Where a session begins.

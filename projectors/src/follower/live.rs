@@ -130,6 +130,7 @@ impl Session<'_> {
                 rest = &rest[index + 1..];
             } else {
                 tracing::debug!(projection = self.of.model.name, %context, "A gap in the topic; reading the store");
+                super::gaps(self.of.model.name).increment(1);
                 self.fill_gap(context).await?;
                 rest = &rest[index..];
             }
