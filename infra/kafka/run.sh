@@ -6,7 +6,8 @@
 #   infra/kafka/run.sh --stop [--dir DIR]
 #   infra/kafka/run.sh --fetch
 #
-# Environment: KAFKA_PORT, KAFKA_DIR, KAFKA_HEAP (512m), KAFKA_VERSION (a Maven range), KAFKA_CACHE, JAVA_HOME.
+# Environment: KAFKA_PORT, KAFKA_DIR, KAFKA_HEAP (512m), KAFKA_VERSION (a Maven range), KAFKA_CACHE, JAVA_HOME,
+# KAFKA_JAVA_OPTIONS (more words for Java).
 # Topics are never created by themselves: the program declares them. Data stays in DIR; delete DIR to start over.
 set -euo pipefail
 
@@ -22,7 +23,7 @@ ready_seconds_max=60
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "kafka: $*"; exit 1; }
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -81,6 +82,17 @@ POM
         die "Maven could not fetch Kafka: is there a network, or a mirror in the Maven settings?"
     touch "$libs/.complete"
 fi
+classes=$libs/classes-$major.jsa
+# Most of a start is loading classes. One broker that is started and ended leaves them ready for all that follow; without
+# them everything works too.
+if [ ! -e "$classes" ] && [ -z "${KAFKA_KEEPS_CLASSES:-}" ]; then
+    warm=$(mktemp -d)
+    if KAFKA_KEEPS_CLASSES=$classes.$$ "$0" --background --port $((20000 + RANDOM % 10000)) --dir "$warm" 2>/dev/null; then
+        "$0" --stop --dir "$warm"
+    fi
+    if [ -s "$classes.$$" ]; then mv "$classes.$$" "$classes"; else : >"$classes"; fi
+    rm -rf "$warm"
+fi
 ! $fetch || exit 0
 
 cat >"$dir/server.properties" <<PROPERTIES
@@ -107,10 +119,19 @@ group.initial.rebalance.delay.ms=0
 PROPERTIES
 
 run=("$java" "-Xms$heap" "-Xmx$heap" -XX:+UseG1GC -Djava.awt.headless=true -Djava.net.preferIPv4Stack=true
-    -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*")
+    -Dorg.slf4j.simpleLogger.defaultLogLevel=warn)
+if [ -n "${KAFKA_KEEPS_CLASSES:-}" ]; then
+    run+=("-XX:ArchiveClassesAtExit=$KAFKA_KEEPS_CLASSES" -Xlog:cds=off -Xlog:cds+dynamic=off)
+elif [ -s "$classes" ]; then
+    # Java ignores it where it does not fit.
+    run+=("-XX:SharedArchiveFile=$classes" -Xlog:cds=off -Xlog:cds+dynamic=off)
+fi
+# shellcheck disable=SC2206 # Several options in one variable are meant to be several words.
+run+=(${KAFKA_JAVA_OPTIONS:-} -cp "$libs/*")
 
 if [ ! -f "$dir/data/meta.properties" ]; then
-    id=$("${run[@]}" kafka.tools.StorageTool random-uuid | tail -1)
+    # 16 random bytes; Kafka wants none that looks like an option.
+    id=A$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 2-21)A
     "${run[@]}" kafka.tools.StorageTool format --cluster-id "$id" --config "$dir/server.properties" >&2
 fi
 
