@@ -105,6 +105,23 @@ impl Role {
         http.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
+    /// What a counter of it says since it was started, all series together; nothing from one that does not answer.
+    pub(crate) async fn counted(&self, counter: &str) -> u64 {
+        let text = async { reqwest::get(format!("http://127.0.0.1:{}/metrics", self.admin_port)).await?.text().await };
+        let text = text.await.unwrap_or_default();
+        let series = text.lines().filter_map(|line| line.strip_prefix(counter)?.rsplit_once(' '));
+        series.filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
+    }
+
+    /// What its readiness has to say, but for what is well.
+    pub(crate) async fn remarks(&self) -> Vec<String> {
+        let url = format!("http://127.0.0.1:{}/readyz?verbose", self.admin_port);
+        let text = async { reqwest::get(url).await?.text().await };
+        let text = text.await.unwrap_or_else(|error| format!("[-]{error}"));
+        let remarks = text.lines().filter(|line| line.starts_with("[-]") || line.contains(", but "));
+        remarks.map(|line| format!("{}: {line}", self.name)).collect()
+    }
+
     /// Whether it has ended by itself since it was started, and by `kill -9` at that.
     pub(crate) fn was_killed(&mut self) -> bool {
         use std::os::unix::process::ExitStatusExt as _;

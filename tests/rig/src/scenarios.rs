@@ -12,6 +12,7 @@ mod races;
 mod roles;
 mod soak;
 mod upgrades;
+mod wal;
 mod zombies;
 
 use crate::scenario::{Scenario, Setting};
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[&Scenario] = &[
     &kafka::TAIL_CUT,
     &kafka::HEAD_CUT,
     &disks::POSTGRES,
+    &wal::WAL,
     &disks::KAFKA,
     &disks::FOLDER,
     &network::PARTITIONS,

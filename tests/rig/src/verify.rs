@@ -24,6 +24,9 @@ pub(crate) async fn verify(world: &mut World<'_>) -> anyhow::Result<Vec<String>>
     let began = Instant::now();
     if let Err(error) = at_rest(world).await {
         wrong.push(format!("nothing comes to rest: {error:#}"));
+        for role in &world.roles {
+            wrong.extend(role.remarks().await);
+        }
     }
     let rested = Instant::now();
     let mut found = everything(world).await?;

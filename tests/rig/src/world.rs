@@ -22,6 +22,9 @@ pub(crate) const RESTART_MAX_SHORT: Duration = Duration::from_secs(15);
 /// How long a command of the program may take.
 const COMMAND_MAX: Duration = Duration::from_secs(900);
 
+/// What a process says that makes a planted mistake.
+pub(crate) const PLANTED: &str = "A planted mistake is made";
+
 /// The servers of all scenarios of a run.
 pub(crate) struct Servers {
     pub(crate) folder: Folder,
@@ -314,7 +317,7 @@ impl<'s> World<'s> {
 
     /// Ends everything of this world and says what came of it.
     pub(crate) async fn end(mut self, scenario: &Scenario, began: Instant) -> anyhow::Result<Outcome> {
-        let made = self.roles.iter().any(|role| role.said("A planted mistake is made") > 0);
+        let made = self.roles.iter().any(|role| role.said(PLANTED) > 0);
         for role in &mut self.roles {
             role.freeze(false);
             role.kill().await?;

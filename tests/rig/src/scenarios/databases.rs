@@ -1,7 +1,5 @@
 //! A database is restored to an earlier point, and what came after is gone.
 
-use std::time::Duration;
-
 use event_schemas::Context;
 
 use crate::scenario::{Scenario, Setting};
@@ -10,7 +8,7 @@ use crate::world::World;
 pub(crate) const RESTORED: Scenario = Scenario {
     name: "database-restored",
     about: "The stores are restored to an earlier point behind the back of topics and views, and go on from there.",
-    lands: &["lost events", "refused by relays", "refused by projections"],
+    lands: &["lost events", "refused by appenders", "refused by relays", "refused by projections"],
     setting: Setting { views_apart: true, ..Setting::USUAL },
     run: |world| Box::pin(restored(world)),
 };
@@ -46,8 +44,8 @@ async fn restored(world: &mut World<'_>) -> anyhow::Result<()> {
         let program = world.servers.program.clone();
         world.roles[index].spawn(&program)?;
     }
-    let http = world.http.clone();
-    world.role("command-api").ready(&http, Duration::from_secs(10)).await?;
+    refused(world).await?;
+    go_on_elsewhere(world).await?;
     // Until somebody recovers them, positions of the stores mean two things, and a view that has those that are lost
     // takes a token to be fulfilled. `docs/reliability.md` says so.
     world.rate.reads = false;
@@ -56,6 +54,37 @@ async fn restored(world: &mut World<'_>) -> anyhow::Result<()> {
     world.rest().await;
     world.rate.reads = true;
     recover(world).await
+}
+
+/// Whoever can see what was signed appends nothing.
+async fn refused(world: &mut World<'_>) -> anyhow::Result<()> {
+    for _ in 0..NOTICED_MAX / 100 {
+        world.go_on(100).await;
+        let refused = world.role("command-api").said("takes no commands, because it lost events");
+        if refused > 0 {
+            world.landed_times("refused by appenders", refused);
+            return Ok(());
+        }
+    }
+    world.violation("I5: commands are taken by a store that is not what was signed");
+    Ok(())
+}
+
+/// Whoever cannot see it goes on: the same role with a folder that has the keys and no heads.
+async fn go_on_elsewhere(world: &mut World<'_>) -> anyhow::Result<()> {
+    let index = world.index("command-api");
+    world.roles[index].stop().await?;
+    let elsewhere = world.folder.join("elsewhere");
+    std::fs::create_dir_all(&elsewhere)?;
+    for entry in std::fs::read_dir(world.data())? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), elsewhere.join(entry.file_name()))?;
+        }
+    }
+    world.roles[index].set("HANDSEL_DATA_DIR", &elsewhere.to_string_lossy());
+    world.start(index).await?;
+    Ok(())
 }
 
 /// Somebody has to notice that positions are used for other events now.
@@ -81,6 +110,8 @@ async fn recover(world: &mut World<'_>) -> anyhow::Result<()> {
     for context in Context::ALL {
         world.call(&["recover", context.name()]).await?;
     }
+    let (index, data) = (world.index("command-api"), world.data());
+    world.roles[index].set("HANDSEL_DATA_DIR", &data.to_string_lossy());
     world.start_all().await?;
     world.work()?;
     world.go_on(1_500).await;

@@ -33,17 +33,17 @@ pub(crate) const FOLDER: Scenario = Scenario {
 };
 
 /// A small disk in memory, which goes with this value.
-struct Disk(PathBuf);
+pub(super) struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(at: &Path, megabytes: u32) -> anyhow::Result<Self> {
+    pub(super) fn mount(at: &Path, megabytes: u32) -> anyhow::Result<Self> {
         std::fs::create_dir_all(at)?;
         run("mount", &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none", &at.to_string_lossy()])?;
         Ok(Self(at.to_owned()))
     }
 
     /// Leaves no byte free; says how many were taken.
-    fn fill(&self) -> anyhow::Result<u64> {
+    pub(super) fn fill(&self) -> anyhow::Result<u64> {
         use std::io::Write as _;
         let mut file = std::fs::File::create(self.ballast())?;
         let block = [0_u8; 1 << 16];
@@ -57,7 +57,7 @@ impl Disk {
         Ok(taken)
     }
 
-    fn empty(&self) -> anyhow::Result<()> {
+    pub(super) fn empty(&self) -> anyhow::Result<()> {
         Ok(std::fs::remove_file(self.ballast())?)
     }
 
@@ -65,7 +65,7 @@ impl Disk {
         self.0.join("ballast")
     }
 
-    fn unmount(self) {
+    pub(super) fn unmount(self) {
         drop(self);
     }
 }
@@ -76,7 +76,7 @@ impl Drop for Disk {
     }
 }
 
-fn run(program: &str, words: &[&str]) -> anyhow::Result<()> {
+pub(super) fn run(program: &str, words: &[&str]) -> anyhow::Result<()> {
     let done = std::process::Command::new(program).args(words).output().with_context(|| program.to_owned())?;
     ensure!(done.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&done.stderr));
     Ok(())

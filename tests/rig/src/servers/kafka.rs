@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use handsel::output;
 use nix::sys::signal::Signal;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::process::Command;
 
 use super::free_port;
@@ -12,6 +16,9 @@ use super::free_port;
 /// The script that development uses too.
 const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/kafka/run.sh");
 const END_MAX: Duration = Duration::from_secs(20);
+/// How long it may take until it takes a record, and beyond what that is worth a line.
+const TAKES_MAX: Duration = Duration::from_secs(180);
+const TAKES_USUAL: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The broker of all scenarios of a run.
@@ -33,7 +40,27 @@ impl Kafka {
     pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
         let kafka = Self { folder: folder.to_owned(), port: free_port()? };
         kafka.begin().await?;
+        kafka.takes_records().await?;
         Ok(kafka)
+    }
+
+    /// Waits until it has taken a record. It answers before its controller gives it ids for producers, and no scenario
+    /// is about that.
+    async fn takes_records(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let mut config = rdkafka::ClientConfig::new();
+        config.set("bootstrap.servers", self.brokers()).set("enable.idempotence", "true");
+        let admin: AdminClient<DefaultClientContext> = config.create()?;
+        let topic = NewTopic::new("rig.ready", 1, TopicReplication::Fixed(1));
+        admin.create_topics([&topic], &AdminOptions::new()).await?;
+        let producer: FutureProducer = config.create()?;
+        let record = FutureRecord::<(), str>::to("rig.ready").payload("here");
+        let sent = producer.send(record, TAKES_MAX).await;
+        sent.map_err(|(error, _)| error).context("a broker that was just started takes no record")?;
+        if begun.elapsed() > TAKES_USUAL {
+            output::line(format!("a broker took its first record only after {:.0} s", begun.elapsed().as_secs_f64()))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn brokers(&self) -> String {
@@ -55,6 +82,8 @@ impl Kafka {
         for _ in 0..5 {
             let mut command = Command::new(RUN);
             command.args(["--background", "--port", &self.port.to_string(), "--dir"]).arg(&self.folder);
+            // It is started often and never works hard: a second of compiling would be wasted each time.
+            command.env("KAFKA_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1");
             let done = command.output().await.context("starting Kafka")?;
             if done.status.success() {
                 return Ok(());

@@ -18,6 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The server of all scenarios of a run. Everything durable is on, as in production.
 #[derive(Debug)]
 pub(crate) struct Postgres {
+    folder: PathBuf,
     program: PathBuf,
     words: Vec<String>,
     owner: u32,
@@ -56,7 +57,7 @@ impl Postgres {
         let owner = std::fs::metadata(format!("/proc/{pid}"))?.uid();
         made.stop().await?;
         let log = folder.join("rig-postgres.log");
-        let mut server = Self { program, words, owner, url, port, log, child: None };
+        let mut server = Self { folder: folder.to_owned(), program, words, owner, url, port, log, child: None };
         server.begin(&[]).await?;
         Ok(server)
     }
@@ -72,6 +73,16 @@ impl Postgres {
         self.port
     }
 
+    /// Its cluster.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("postgres/data")
+    }
+
+    /// Whether it has not ended, by itself or otherwise.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|ended| ended.is_none()))
+    }
+
     pub(crate) fn owner(&self) -> u32 {
         self.owner
     }
@@ -79,7 +90,8 @@ impl Postgres {
     /// Ends the server and all its processes as a crash would: nothing is flushed.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        child.start_kill()?;
+        // It may have ended by itself.
+        let _ = child.start_kill();
         child.wait().await?;
         Ok(())
     }
