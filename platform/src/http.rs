@@ -19,4 +19,4 @@ pub use idempotency::{IdempotencyKey, REPLAYED};
 pub use json::{Json, MergePatch, RawJson, not_null, parse};
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest, SealedPage};
 pub use params::Params;
-pub use path::Path;
+pub use path::{Path, Path2, Path3};
