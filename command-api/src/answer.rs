@@ -110,7 +110,8 @@ pub(crate) fn changed(of: Context, done: &Done, tokens: &TokenKey) -> Response {
     noted(StatusCode::NO_CONTENT.into_response(), of, done, tokens)
 }
 
-fn noted(mut response: Response, of: Context, done: &Done, tokens: &TokenKey) -> Response {
+/// What every command that was not refused is answered with, whatever its body.
+pub(crate) fn noted(mut response: Response, of: Context, done: &Done, tokens: &TokenKey) -> Response {
     let headers = response.headers_mut();
     headers.insert(ETAG, etag(done.version));
     headers.insert(TOKEN, token(of, done).to_header(tokens));
@@ -197,5 +198,6 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::Missing => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Locked => StatusCode::LOCKED,
     }
 }

@@ -5,6 +5,7 @@
 mod answer;
 pub mod identity;
 pub mod orders;
+pub mod products;
 
 use platform::problem::Explanation;
 use platform::token::TokenKey;
@@ -20,18 +21,24 @@ pub struct Api {
     pub identity: Option<identity::Commands>,
     /// Orders.
     pub orders: Option<orders::Commands>,
+    /// Products and their stock.
+    pub products: Option<products::Commands>,
 }
 
 /// The routes of the contexts that are here.
 pub fn router(api: Api) -> axum::Router {
-    let Api { tokens, identity, orders } = api;
+    let Api { tokens, identity, orders, products } = api;
     let mut router = axum::Router::new();
     if let Some(commands) = identity {
         let state = identity::App { commands, tokens: tokens.clone() };
         router = router.merge(identity::routes().split_for_parts().0.with_state(state));
     }
     if let Some(commands) = orders {
-        router = router.merge(orders::routes().split_for_parts().0.with_state(orders::App { commands, tokens }));
+        let state = orders::App { commands, tokens: tokens.clone() };
+        router = router.merge(orders::routes().split_for_parts().0.with_state(state));
+    }
+    if let Some(commands) = products {
+        router = router.merge(products::routes().split_for_parts().0.with_state(products::App { commands, tokens }));
     }
     router
 }
@@ -41,13 +48,14 @@ pub fn router(api: Api) -> axum::Router {
 pub fn openapi() -> OpenApi {
     let mut all = described(identity::routes());
     all.merge(described(orders::routes()));
+    all.merge(described(products::routes()));
     all
 }
 
 /// What its problems mean, besides those that every API may answer.
 #[must_use]
 pub fn problems() -> Vec<Explanation> {
-    [answer::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS].concat()
+    [answer::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, products::PROBLEMS].concat()
 }
 
 fn described<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>) -> OpenApi {

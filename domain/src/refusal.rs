@@ -11,6 +11,8 @@ pub enum Kind {
     Missing,
     /// It does not fit what has happened before.
     Conflict,
+    /// Somebody else has it in their hands for a while.
+    Locked,
 }
 
 /// A reason why a command was not carried out.

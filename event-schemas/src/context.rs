@@ -17,6 +17,8 @@ pub enum Context {
     Identity,
     /// What was bought.
     Orders,
+    /// What is sold, and how much of it is there.
+    Products,
 }
 
 /// There is no context of that name.
@@ -26,7 +28,7 @@ pub struct UnknownContext(pub String);
 
 impl Context {
     /// Every context there is.
-    pub const ALL: [Self; 2] = [Self::Identity, Self::Orders];
+    pub const ALL: [Self; 3] = [Self::Identity, Self::Orders, Self::Products];
 
     /// Its name everywhere: in folders, schemas, headers and addresses.
     #[must_use]
@@ -34,6 +36,7 @@ impl Context {
         match self {
             Self::Identity => "identity",
             Self::Orders => "orders",
+            Self::Products => "products",
         }
     }
 
@@ -43,6 +46,7 @@ impl Context {
         match self {
             Self::Identity => "handsel.identity.events.v1",
             Self::Orders => "handsel.orders.events.v1",
+            Self::Products => "handsel.products.events.v1",
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::identity::AccountEvent;
 use crate::orders::OrderEvent;
+use crate::products::{ProductEvent, StockEvent};
 use crate::upcast::steps;
 use crate::{Context, UnknownContext};
 
@@ -16,6 +17,10 @@ pub enum Event {
     Identity(AccountEvent),
     /// Something in `orders`.
     Orders(OrderEvent),
+    /// Something in `products`, to a product.
+    Products(ProductEvent),
+    /// Something in `products`, to the stock of a variant.
+    Stock(StockEvent),
 }
 
 /// Why an event could not be decoded.
@@ -67,6 +72,10 @@ impl Event {
         match context {
             Context::Identity => stored.decode(AccountEvent::VERSIONS).map(Self::Identity),
             Context::Orders => stored.decode(OrderEvent::VERSIONS).map(Self::Orders),
+            Context::Products if stored.is_one_of(StockEvent::VERSIONS) => {
+                stored.decode(StockEvent::VERSIONS).map(Self::Stock)
+            }
+            Context::Products => stored.decode(ProductEvent::VERSIONS).map(Self::Products),
         }
     }
 
@@ -76,6 +85,7 @@ impl Event {
         match self {
             Self::Identity(_) => Context::Identity,
             Self::Orders(_) => Context::Orders,
+            Self::Products(_) | Self::Stock(_) => Context::Products,
         }
     }
 
@@ -85,6 +95,8 @@ impl Event {
         match self {
             Self::Identity(event) => event.name(),
             Self::Orders(event) => event.name(),
+            Self::Products(event) => event.name(),
+            Self::Stock(event) => event.name(),
         }
     }
 
@@ -94,6 +106,8 @@ impl Event {
         match self {
             Self::Identity(event) => event.version(),
             Self::Orders(event) => event.version(),
+            Self::Products(event) => event.version(),
+            Self::Stock(event) => event.version(),
         }
     }
 
@@ -105,6 +119,8 @@ impl Event {
         match self {
             Self::Identity(event) => tagged::write(event),
             Self::Orders(event) => tagged::write(event),
+            Self::Products(event) => tagged::write(event),
+            Self::Stock(event) => tagged::write(event),
         }
     }
 }
@@ -121,6 +137,18 @@ impl From<OrderEvent> for Event {
     }
 }
 
+impl From<ProductEvent> for Event {
+    fn from(event: ProductEvent) -> Self {
+        Self::Products(event)
+    }
+}
+
+impl From<StockEvent> for Event {
+    fn from(event: StockEvent) -> Self {
+        Self::Stock(event)
+    }
+}
+
 /// An event as it was stored.
 struct Stored<'a> {
     context: Context,
@@ -130,6 +158,11 @@ struct Stored<'a> {
 }
 
 impl Stored<'_> {
+    /// Whether it is told apart by its name from what else happens in its context.
+    fn is_one_of(&self, known: &[(&str, u32)]) -> bool {
+        known.iter().any(|(name, _)| *name == self.event_type)
+    }
+
     fn decode<E: DeserializeOwned>(&self, known: &[(&str, u32)]) -> Result<E, DecodeError> {
         let Some(&(_, newest)) = known.iter().find(|(name, _)| *name == self.event_type) else {
             return Err(DecodeError::UnknownType { context: self.context, event_type: self.event_type.to_owned() });

@@ -8,3 +8,11 @@ envelope::id!(
     /// Names an order.
     OrderId
 );
+envelope::id!(
+    /// Names a product.
+    ProductId
+);
+envelope::id!(
+    /// Names a number of pieces that are kept for somebody.
+    ReservationId
+);

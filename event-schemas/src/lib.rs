@@ -10,7 +10,9 @@ pub mod identity;
 pub mod ids;
 mod money;
 pub mod orders;
+pub mod products;
 pub mod published;
+mod sku;
 mod upcast;
 mod versions;
 
@@ -18,4 +20,5 @@ pub use cloud_event::{ce_dataschema, ce_source, ce_type, schema_path};
 pub use context::{Context, PARTITIONS, UnknownContext};
 pub use event::{DecodeError, Event};
 pub use money::{Currency, Money, NotACurrency};
+pub use sku::{NotASku, SKU_CHARS_MAX, Sku};
 pub use upcast::upcasters;

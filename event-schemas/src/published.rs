@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cloud_event::kebab;
 use crate::identity::AccountEvent;
 use crate::orders::{OrderEvent, OrderImportedV1};
+use crate::products::{ProductEvent, StockEvent};
 use crate::{Context, ce_dataschema, schema_path};
 
 /// One version of one event.
@@ -58,6 +59,8 @@ pub fn published() -> Vec<Published> {
     let mut all = vec![old::<OrderImportedV1>(Context::Orders, "OrderImported", 1)];
     all.extend(current::<AccountEvent>(Context::Identity, AccountEvent::VERSIONS));
     all.extend(current::<OrderEvent>(Context::Orders, OrderEvent::VERSIONS));
+    all.extend(current::<ProductEvent>(Context::Products, ProductEvent::VERSIONS));
+    all.extend(current::<StockEvent>(Context::Products, StockEvent::VERSIONS));
     all.sort_by_key(|event| (event.context, event.event_type, event.version));
     all
 }
@@ -149,16 +152,18 @@ fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator()
 }
 
-/// The schema with its names, in an order that people read. Later versions of the program may add fields.
+/// The schema with its names, in an order that people read. Later versions of the program may add fields, also to an
+/// event that has none yet.
 fn titled(event: &Published, schema: Value) -> Value {
+    let or = |part: &Value, none: Value| if part.is_null() { none } else { part.clone() };
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": event.dataschema(),
         "title": event.event_type,
         "description": schema["description"],
         "type": schema["type"],
-        "required": schema["required"],
-        "properties": schema["properties"],
+        "required": or(&schema["required"], json!([])),
+        "properties": or(&schema["properties"], json!({})),
         "additionalProperties": true,
     })
 }

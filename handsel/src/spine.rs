@@ -158,6 +158,6 @@ impl Spine {
 const fn holds_personal_data(context: Context) -> bool {
     match context {
         Context::Identity => true,
-        Context::Orders => false,
+        Context::Orders | Context::Products => false,
     }
 }

@@ -22,6 +22,7 @@ pub mod orders;
 pub mod parked;
 mod parked_rows;
 mod parking;
+pub mod products;
 pub mod projection;
 mod rebuild;
 mod records;

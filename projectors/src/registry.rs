@@ -6,6 +6,8 @@ use crate::orders::customer_orders::CustomerOrders;
 use crate::orders::orders::Orders;
 use crate::orders::sales_by_day::SalesByDay;
 use crate::orders::sales_summary::SalesSummary;
+use crate::products::products::Products;
+use crate::products::stock::Stock;
 use crate::projection::ReadModel;
 
 /// Every read model there is.
@@ -14,8 +16,10 @@ pub const READ_MODELS: &[ReadModel] = &[
     ReadModel::of::<AuditLog>(),
     ReadModel::of::<CustomerOrders>(),
     ReadModel::of::<Orders>(),
+    ReadModel::of::<Products>(),
     ReadModel::of::<SalesByDay>(),
     ReadModel::of::<SalesSummary>(),
+    ReadModel::of::<Stock>(),
 ];
 
 /// There is no read model of that name.

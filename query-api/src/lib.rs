@@ -5,6 +5,7 @@ mod audit;
 mod fresh;
 mod identity;
 mod orders;
+mod products;
 
 use event_schemas::Context;
 use platform::problem::Explanation;
@@ -32,7 +33,7 @@ pub fn openapi() -> OpenApi {
 /// What its problems mean, besides those that every API may answer.
 #[must_use]
 pub fn problems() -> Vec<Explanation> {
-    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS].concat()
+    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, products::PROBLEMS].concat()
 }
 
 /// What the routes of these contexts take and answer.
@@ -47,6 +48,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
         all = all.merge(match context {
             Context::Identity => identity::routes(),
             Context::Orders => orders::routes(),
+            Context::Products => products::routes(),
         });
     }
     // What is of all contexts is shown where all of them are.

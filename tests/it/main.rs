@@ -13,6 +13,7 @@ mod keys;
 mod metrics;
 mod orders;
 mod postgres;
+mod products;
 mod program;
 mod projectors;
 mod relay;

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::serve::ListenerExt as _;
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::products::{Product, Stock};
 use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
 use platform::http::{EdgeSettings, docs, edge};
@@ -89,5 +90,13 @@ fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
         .stores
         .get(&Context::Orders)
         .map(|store| command_api::orders::Commands { orders: store.commands::<Order>((), upcasters(Context::Orders)) });
-    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders })
+    let products = spine.stores.get(&Context::Products).map(|store| command_api::products::Commands {
+        products: store
+            .commands::<Product>((), upcasters(Context::Products))
+            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Product>()),
+        stock: store
+            .commands::<Stock>((), upcasters(Context::Products))
+            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Stock>()),
+    });
+    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products })
 }

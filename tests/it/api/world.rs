@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::products::{Product, Stock};
 use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
 use event_store::keys::{KeyRing, MasterKey};
@@ -80,8 +81,13 @@ impl Api {
         let views = PgPool::connect(database.url()).await.unwrap();
         let keys = KeyRing::connect(views.clone(), MasterKey::random()).await.unwrap();
         let (identity, orders) = (open(&database, Context::Identity).await, open(&database, Context::Orders).await);
+        let products = open(&database, Context::Products).await;
         let (progress, stop, tokens) = (Progress::default(), CancellationToken::new(), TokenKey::new([7; 32]));
-        let readers = [(Context::Identity, identity.reader()), (Context::Orders, orders.reader())];
+        let readers = [
+            (Context::Identity, identity.reader()),
+            (Context::Orders, orders.reader()),
+            (Context::Products, products.reader()),
+        ];
         let config = Config {
             topics: Default::default(),
             group: "handsel.projector.v1".to_owned(),
@@ -96,10 +102,13 @@ impl Api {
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
         let accounts = identity.commands::<Account>((), upcasters(Context::Identity));
         let orders = orders.commands::<Order>((), upcasters(Context::Orders));
+        let stock = products.commands::<Stock>((), upcasters(Context::Products));
+        let products = products.commands::<Product>((), upcasters(Context::Products));
         let commands = command_api::router(command_api::Api {
             tokens: tokens.clone(),
             identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
             orders: Some(command_api::orders::Commands { orders }),
+            products: Some(command_api::products::Commands { products, stock }),
         });
         let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));

@@ -6,6 +6,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
+use super::products;
 use super::world::{Given, World, account_id, imported, order, registered, renamed};
 
 #[tokio::test]
@@ -101,7 +102,9 @@ async fn the_audit_log_holds_every_event_as_it_was_stored() {
 const ROWS: &str = "select 'summary' as of, t::text as row from read.sales_summary t
     union all select 'day', t::text from read.sales_by_day t union all select 'order', t::text from read.orders t
     union all select 'customer', t::text from read.customer_orders t
-    union all select 'account', t::text from read.accounts t order by 1, 2";
+    union all select 'account', t::text from read.accounts t
+    union all select 'product', t::text from read.products t
+    union all select 'stock', t::text from read.stock t order by 1, 2";
 
 #[tokio::test]
 async fn rows_converge_whatever_the_interleaving_of_aggregates() {
@@ -114,6 +117,7 @@ async fn rows_converge_whatever_the_interleaving_of_aggregates() {
         }
         aggregates.push(account);
     }
+    aggregates.extend((0..30).flat_map(|number| [products::history(number), products::stock_history(number)]));
     let mut runner = TestRunner::deterministic();
     let mut expected = None;
     for _ in 0..3 {
@@ -128,13 +132,17 @@ async fn rows_converge_whatever_the_interleaving_of_aggregates() {
             for index in piece {
                 let event = &aggregates[*index][next[*index]];
                 next[*index] += 1;
-                let context = if event.aggregate.0 == "order" { Context::Orders } else { Context::Identity };
+                let context = match event.aggregate.0 {
+                    "order" => Context::Orders,
+                    "account" => Context::Identity,
+                    _ => Context::Products,
+                };
                 world.append(context, std::slice::from_ref(event)).await;
             }
         }
         world.settled().await;
         let rows = world.rows(ROWS).await;
-        assert_eq!(rows.len(), 1 + 28 + 200 + 200 + 40);
+        assert_eq!(rows.len(), 1 + 28 + 200 + 200 + 40 + 30 + 30);
         assert_eq!(&rows, expected.get_or_insert_with(|| rows.clone()));
         running.stop().await;
     }

@@ -129,7 +129,7 @@ async fn the_status_shows_lag_and_followers() {
     world.append(Context::Orders, &[order(1)]).await;
     until("every read model is followed and has no lag", ETA_MAX, async || {
         let status = projectors::status(&world.views).await.unwrap();
-        status.len() == 6
+        status.len() == projectors::registry::READ_MODELS.len()
             && status.iter().all(|one| one.followers == ["following"] && one.lag.is_some_and(|lag| lag.events == 0))
     })
     .await;

@@ -43,7 +43,7 @@ impl<'w> Topic<'w> {
     }
 
     pub(super) fn partition_of(&self, event: &Given) -> i32 {
-        platform::kafka::partition_of(&event.aggregate.1.to_string(), PARTITIONS)
+        platform::kafka::partition_of(&event.aggregate.1, PARTITIONS)
     }
 
     /// Publishes the event at a position as the relay would.
@@ -56,7 +56,7 @@ impl<'w> Topic<'w> {
 
     /// Publishes a record that claims these positions, before and its own.
     pub(super) async fn publish_as(&self, event: &Given, (previous, position): (usize, usize)) {
-        let key = event.aggregate.1.to_string();
+        let key = event.aggregate.1.clone();
         let partition = self.partition_of(event);
         let history: uuid::Uuid =
             sqlx::query_scalar("select history from es_orders.store").fetch_one(&self.world.views).await.unwrap();

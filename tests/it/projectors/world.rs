@@ -11,6 +11,7 @@ use event_store::{Store, StoreConfig};
 use platform::progress::Progress;
 use platform::readiness::Readiness;
 use platform::settings::Secret;
+use projectors::registry::READ_MODELS;
 use projectors::{Config, Stores};
 use rdkafka::ClientConfig;
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub(super) struct World {
 /// An event as a test writes it into a store, past the commands.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
-    pub(super) aggregate: (&'static str, Uuid),
+    pub(super) aggregate: (&'static str, String),
     pub(super) sequence: i64,
     pub(super) event_id: Uuid,
     pub(super) event_type: String,
@@ -132,15 +133,18 @@ impl World {
 
     /// Waits until every read model has everything that is in the stores.
     pub(super) async fn settled(&self) {
-        let behind = "select count(*) from read.checkpoints c join read.generations g using (projection, generation)
-                       where g.state = 'live' and c.position <
-                             (select coalesce(max(position), 0) from es_orders.events where c.context = 'orders')
-                          or g.state = 'live' and c.position <
-                             (select coalesce(max(position), 0) from es_identity.events where c.context = 'identity')";
+        let head = |of: Context| {
+            format!("c.position < (select coalesce(max(position), 0) from es_{of}.events where c.context = '{of}')")
+        };
+        let behind = format!(
+            "select count(*) from read.checkpoints c join read.generations g using (projection, generation)
+              where g.state = 'live' and ({})",
+            Context::ALL.map(head).join(" or ")
+        );
         let checkpoints = "(select distinct projection from read.checkpoints) names";
         until("every view has caught up", ETA_MAX, async || {
-            self.count(checkpoints).await == 6
-                && sqlx::query_scalar::<_, i64>(behind).fetch_one(&self.views).await.unwrap() == 0
+            self.count(checkpoints).await == READ_MODELS.len() as i64
+                && sqlx::query_scalar::<_, i64>(&behind).fetch_one(&self.views).await.unwrap() == 0
         })
         .await;
     }
@@ -158,7 +162,7 @@ async fn append(db: &mut PgConnection, context: Context, events: &[Given]) {
     );
     sqlx::query(&sql)
         .bind(events.iter().map(|event| event.aggregate.0).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.aggregate.1.to_string()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.aggregate.1.as_str()).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.sequence).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.event_id).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.event_type.as_str()).collect::<Vec<_>>())
@@ -240,11 +244,13 @@ pub(super) async fn renamed(keys: &KeyRing, number: u128, sequence: i64, name: &
     given(("account", account), sequence, event.into())
 }
 
-fn given(aggregate: (&'static str, Uuid), sequence: i64, event: Event) -> Given {
+pub(super) fn given(aggregate: (&'static str, impl ToString), sequence: i64, event: Event) -> Given {
+    let (kind, id) = (aggregate.0, aggregate.1.to_string());
+    let name = format!("{kind} {id} {sequence}");
     Given {
-        aggregate,
+        event_id: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()),
+        aggregate: (kind, id),
         sequence,
-        event_id: Uuid::new_v5(&aggregate.1, &sequence.to_be_bytes()),
         event_type: event.name().to_owned(),
         event_version: event.version().to_owned(),
         payload: event.fields().unwrap(),

@@ -17,6 +17,8 @@ use super::EXE;
 const INVARIANTS: [&str; 13] = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13"];
 /// As many as lead to a snapshot, and some.
 const RENAMES: usize = 104;
+/// One more than a snapshot needs.
+const RECEIPTS: usize = 101;
 
 /// A system that has stopped, or goes on beside.
 pub(super) struct Shop {
@@ -36,7 +38,7 @@ pub(super) struct Stopped {
 }
 
 impl Shop {
-    /// Some orders and accounts, and one account that was renamed so often that it has a snapshot.
+    /// Some orders and accounts, a product, and at last one account renamed so often that it has a snapshot.
     pub(super) async fn open() -> Self {
         let mut shop = Self { world: World::start().await, journal: Vec::new(), folder: tempfile::tempdir().unwrap() };
         for number in 0..12_u32 {
@@ -51,10 +53,48 @@ impl Shop {
             let key = format!("account-{number}");
             shop.post("identity", "/v1/accounts", &key, &body, "account", "AccountRegistered").await;
         }
+        shop.sell().await;
         for version in 1..=RENAMES {
             shop.rename(&account(0), version).await;
         }
         shop
+    }
+
+    /// A product on sale, and so many pieces of it received that their stock has a snapshot.
+    async fn sell(&mut self) {
+        let body = json!({"product": account(9), "seller": account(1), "title": "Mug", "categories": ["kitchen", "all"],
+                          "price": {"amount_minor": 1200, "currency": "USD"},
+                          "variants": [{"sku": "RED", "title": "Red, \"bright\""}]});
+        self.post("products", "/v1/products", "product", &body, "product", "ProductDrafted").await;
+        let (id, stock) = (account(9), format!("{}/RED", account(9)));
+        let place = format!("/v1/products/{id}");
+        for (step, event) in [("propose", "ProductProposed"), ("approve", "ProductApproved")] {
+            self.change(&format!("{place}/{step}"), step, &json!({}), &id, event).await;
+        }
+        for number in 0..RECEIPTS {
+            let (path, key) = (format!("{place}/stock/RED/receive"), format!("receipt-{number}"));
+            self.change(&path, &key, &json!({"quantity": 1}), &stock, "StockReceived").await;
+        }
+        let until = envelope::Timestamp::from_micros(platform::clock::now().micros() + 600_000_000).unwrap();
+        let body = json!({"quantity": 3, "until": until});
+        self.change(&format!("{place}/stock/RED/reservations"), "kept", &body, &stock, "StockReserved").await;
+    }
+
+    /// Changes a product or its stock by one event.
+    async fn change(&mut self, path: &str, key: &str, body: &Value, aggregate: &str, event: &str) {
+        let answer = self.world.app.post(path, key, body).await;
+        assert!(matches!(answer.status, 200 | 204), "{}", answer.body);
+        self.journal.push(Acknowledged {
+            context: event_schemas::Context::Products,
+            aggregate: aggregate.to_owned(),
+            version: version(answer.header("etag")),
+            key: Some(key.to_owned()),
+            caller: Some("tester".to_owned()),
+            status: answer.status,
+            answer: None,
+            events: vec![event.to_owned()],
+            replays: 0,
+        });
     }
 
     async fn post(&mut self, context: &str, path: &str, key: &str, body: &Value, id: &str, event: &str) {

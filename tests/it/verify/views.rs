@@ -33,6 +33,12 @@ async fn a_row_that_is_off_by_one_missing_or_made_up_is_named_by_oracle_and_rebu
             "update read.audit_log_v1 set actor = 'bob' where context = 'orders' and position = 4",
             "read.audit_log (orders, 4): actor is `bob` and should be `tester`",
         ),
+        (
+            "products",
+            "update read.products_v1 set categories = array['kitchen']",
+            r#"categories is `["kitchen"]` and should be `["kitchen","all"]`"#,
+        ),
+        ("stock", "update read.stock_v1 set reserved = 2", "reserved is `2` and should be `3`"),
         ("accounts", "update read.accounts_v1 set name = 'Bob' where name = 'Ana 1'", ana.as_str()),
     ] {
         let table = format!("read.{view}_v1");

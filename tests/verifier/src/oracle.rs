@@ -7,6 +7,7 @@ mod asked;
 mod audit;
 mod identity;
 mod orders;
+mod products;
 mod row;
 
 use std::collections::HashMap;
@@ -76,6 +77,12 @@ pub const ORACLES: &[OracleOf] = &[
     },
     OracleOf { read_model: "orders", personal: &[], begin: || Box::<orders::Orders>::default(), asked: orders::orders },
     OracleOf {
+        read_model: "products",
+        personal: &[],
+        begin: || Box::<products::Products>::default(),
+        asked: products::products,
+    },
+    OracleOf {
         read_model: "sales_by_day",
         personal: &[],
         begin: || Box::<orders::SalesByDay>::default(),
@@ -86,6 +93,12 @@ pub const ORACLES: &[OracleOf] = &[
         personal: &[],
         begin: || Box::<orders::SalesSummary>::default(),
         asked: orders::summary,
+    },
+    OracleOf {
+        read_model: "stock",
+        personal: &[],
+        begin: || Box::<products::Stock>::default(),
+        asked: products::stock,
     },
 ];
 

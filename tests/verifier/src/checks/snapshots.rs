@@ -2,6 +2,7 @@
 
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::products::{Product, Stock};
 use domain::{Folded, shape};
 use event_schemas::{Context, Event};
 use platform::bar::Bar;
@@ -132,15 +133,20 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
         happened.push(Event::decode(context, &row.event_type, &row.event_version, &row.payload)?);
     }
     let (mut account, mut order) = (Account::default(), Order::default());
+    let (mut product, mut stock) = (Product::default(), Stock::default());
     for event in happened {
         match event {
             Event::Identity(event) => account.evolve(event),
             Event::Orders(event) => order.evolve(event),
+            Event::Products(event) => product.evolve(event),
+            Event::Stock(event) => stock.evolve(event),
         }
     }
     match (context, aggregate_type) {
         (Context::Identity, "account") => one(&account).map(Some),
         (Context::Orders, "order") => one(&order).map(Some),
+        (Context::Products, "product") => one(&product).map(Some),
+        (Context::Products, "stock") => one(&stock).map(Some),
         _ => Ok(None),
     }
 }

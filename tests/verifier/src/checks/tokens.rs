@@ -96,6 +96,10 @@ impl Asked<'_> {
         match self.context {
             Context::Identity => format!("/v1/accounts/{}", event.aggregate_id),
             Context::Orders => format!("/v1/orders/{}", event.aggregate_id),
+            Context::Products => match event.aggregate_id.split_once('/') {
+                Some((product, sku)) => format!("/v1/products/{product}/stock/{sku}"),
+                None => format!("/v1/products/{}", event.aggregate_id),
+            },
         }
     }
 

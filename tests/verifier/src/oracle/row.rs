@@ -111,6 +111,7 @@ fn value(row: &PgRow, index: usize) -> anyhow::Result<Option<String>> {
     Ok(match row.column(index).type_info().name() {
         "TEXT" => cell(row.try_get::<&str, _>(index)?),
         "UUID" => cell(row.try_get::<Uuid, _>(index)?),
+        "TEXT[]" => cell(serde_json::to_string(&row.try_get::<Vec<String>, _>(index)?)?),
         "INT8" => cell(row.try_get::<i64, _>(index)?),
         "BOOL" => cell(row.try_get::<bool, _>(index)?),
         "DATE" => cell(row.try_get::<NaiveDate, _>(index)?),
