@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::checkpoint::{Cursor, Place, WHOLE_STORE};
 use crate::feed::Feed;
 use crate::generation::Live;
+use crate::in_use::{InUse, Using};
 use crate::lag::{Condition, Pulse, Shown};
 use crate::projection::{Failed, Order, ReadModel};
 use crate::share::Held;
@@ -47,6 +48,7 @@ pub(crate) struct Follower {
     pub(crate) feed: Feed,
     pub(crate) watched: Watched,
     pub(crate) held: watch::Receiver<Held>,
+    pub(crate) in_use: InUse,
     pub(crate) shown: watch::Receiver<Shown>,
     pub(crate) pulse: Pulse,
     pub(crate) shutdown: CancellationToken,
@@ -129,7 +131,8 @@ impl Follower {
     }
 
     async fn session(&mut self) -> Result<std::convert::Infallible, Ended> {
-        let partitions = self.wait_for_partitions().await?;
+        let using = self.wait_for_partitions().await?;
+        let partitions = using.partitions().clone();
         let mut places = BTreeMap::new();
         for context in self.model.contexts {
             let history = self.stores.head(*context).await?.history;
@@ -150,13 +153,17 @@ impl Follower {
         ended
     }
 
-    /// The partitions to follow: those whose locks this process holds.
-    async fn wait_for_partitions(&mut self) -> Result<Vec<i32>, Ended> {
+    /// The partitions to follow: those whose locks this process holds, and does not give up before this has ended.
+    async fn wait_for_partitions(&mut self) -> Result<Using, Ended> {
         loop {
-            let mine: Vec<i32> =
-                self.held.borrow_and_update().get(self.model.name).into_iter().flatten().copied().collect();
+            let mine = self.held.borrow_and_update().get(self.model.name).cloned().unwrap_or_default();
             if !mine.is_empty() {
-                return Ok(mine);
+                let using = self.in_use.begin(self.model.name, &mine);
+                // Whoever gives one up says so first, and then looks whether it is in use.
+                if !self.held.has_changed().unwrap_or(true) {
+                    return Ok(using);
+                }
+                continue;
             }
             self.pulse.set(Condition::Standby);
             tokio::select! {

@@ -15,6 +15,7 @@ mod follower;
 mod generation;
 mod health;
 pub mod identity;
+mod in_use;
 mod lag;
 mod migrate;
 mod offsets;

@@ -139,7 +139,8 @@ pub async fn rebuild(
         let outcome = rebuild.run(&mut takeover, accept).await;
         let shown = matches!(&outcome, Ok(rebuilt) if rebuilt.shown);
         rebuild.end(takeover, shown).await;
-        // Who gave way may have had a last step under way. Compare and set has kept the rows right.
+        // Who gives way ends its last step first. One that was frozen while its locks went may still have had one under
+        // way; compare and set has kept the rows right.
         if attempt == ATTEMPTS_MAX || !matches!(outcome, Err(RebuildFailed::Disturbed(_))) {
             return outcome;
         }

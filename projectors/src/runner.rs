@@ -20,11 +20,12 @@ use crate::consumer::Consuming;
 use crate::feed::Feed;
 use crate::follower::{Follower, partitions_of};
 use crate::health;
+use crate::in_use::InUse;
 use crate::lag::{self, Pulse, Shown};
 use crate::offsets::{Publishing, TopicConsumer};
 use crate::projection::{Order, ReadModel};
 use crate::registry::{READ_MODELS, find};
-use crate::share::{self, Held, Wanted};
+use crate::share::{Held, Keeper, Wanted};
 use crate::store_watch::Watched;
 use crate::stores::Stores;
 use crate::writer::Writer;
@@ -83,7 +84,9 @@ pub async fn run(
     let partitions =
         models.iter().flat_map(|model| partitions_of(model, &share).into_iter().map(|one| (model.name, one)));
     let wanted = Wanted { process, partitions: partitions.collect(), explicit: config.partitions.is_some() };
-    tasks.spawn(share::keep(config.views_url.expose().to_owned(), wanted, to, shutdown.clone()));
+    let in_use = InUse::new();
+    let keeper = Keeper { url: config.views_url.expose().to_owned(), wanted, in_use: in_use.clone(), to };
+    tasks.spawn(keeper.keep(shutdown.clone()));
     let followed: Vec<_> = models.into_iter().map(|model| (model, Pulse::default())).collect();
     if let Some(kafka) = &config.kafka {
         let (opened, consumer) = watch::channel(None);
@@ -106,6 +109,7 @@ pub async fn run(
             feed: feed.clone(),
             watched: watched.clone(),
             held: held.clone(),
+            in_use: in_use.clone(),
             shown: shown.clone(),
             pulse: pulse.clone(),
             shutdown: shutdown.clone(),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::claim::{self, Claim};
+use crate::in_use::InUse;
 
 /// The first half of every lock's key, so that nobody else's advisory locks are met.
 const LOCK_KIND: i32 = 0x4853_4c50;
@@ -26,6 +27,9 @@ const EVERY_WHILE_WANTING: Duration = Duration::from_millis(200);
 /// How long Postgres may leave the connection of the locks unanswered: about as long as it keeps them for a process
 /// that does not answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long the last step on what is given up is waited for at a time; less than Postgres may take to answer.
+const LAST_STEP_MAX: Duration = Duration::from_secs(2);
 
 /// Per projection the partitions held.
 pub(crate) type Held = BTreeMap<&'static str, BTreeSet<i32>>;
@@ -99,7 +103,8 @@ impl Locks {
     }
 
     /// Takes what is free and wanted, gives up what others ask for, and says after how long to look again.
-    async fn settle(&mut self, wanted: &Wanted, to: &watch::Sender<Held>) -> sqlx::Result<Duration> {
+    async fn settle(&mut self, keeper: &Keeper) -> sqlx::Result<Duration> {
+        let Keeper { wanted, in_use, to, .. } = keeper;
         let claims = claim::of_others(self.connection(), wanted.process).await?;
         let asked = |place: (&str, i32)| claims.iter().any(|claim| claim.is_for(place) && wanted.yields_to(claim));
         let given_up: Vec<_> = wanted.partitions.iter().copied().filter(|place| asked(*place)).collect();
@@ -114,11 +119,14 @@ impl Locks {
             }
             *held != before
         });
-        for place in given_up {
-            self.give_up(place).await?;
+        // One whose last step takes longer is given up the next time.
+        if in_use.has_ended(&given_up, LAST_STEP_MAX).await {
+            for place in &given_up {
+                self.give_up(*place).await?;
+            }
         }
         self.take(&free).await?;
-        let now = self.as_held();
+        let now = self.held_without(&given_up);
         to.send_if_modified(|held| std::mem::replace(held, now.clone()) != now);
         let lacking: Vec<_> = free.into_iter().filter(|place| !self.holds(*place)).collect();
         if wanted.explicit {
@@ -127,39 +135,51 @@ impl Locks {
         Ok(if lacking.is_empty() { EVERY } else { EVERY_WHILE_WANTING })
     }
 
-    fn as_held(&self) -> Held {
+    /// What may be worked on.
+    fn held_without(&self, given_up: &[(&'static str, i32)]) -> Held {
         let mut held = Held::new();
-        for (name, partition) in &self.held {
+        for (name, partition) in self.held.iter().filter(|place| !given_up.contains(place)) {
             held.entry(name).or_default().insert(*partition);
         }
         held
     }
 }
 
-/// Takes what is free and wanted and gives up what others ask for, until the process ends.
-pub(crate) async fn keep(url: String, wanted: Wanted, to: watch::Sender<Held>, shutdown: CancellationToken) {
-    while !shutdown.is_cancelled() {
-        let kept = tokio::select! {
-            () = shutdown.cancelled() => return,
-            kept = keep_connected(&url, &wanted, &to) => kept,
-        };
-        // Without its connection this process holds nothing.
-        to.send_replace(Held::new());
-        if let Err(error) = kept {
-            tracing::warn!(%error, "The connection that holds the partitions is gone; taking them again");
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(EVERY_WHILE_WANTING) => {}
-        }
-    }
+/// Keeps the share of a process.
+pub(crate) struct Keeper {
+    pub(crate) url: String,
+    pub(crate) wanted: Wanted,
+    pub(crate) in_use: InUse,
+    /// Where those who follow hear of it.
+    pub(crate) to: watch::Sender<Held>,
 }
 
-async fn keep_connected(url: &str, wanted: &Wanted, to: &watch::Sender<Held>) -> sqlx::Result<()> {
-    let mut locks = answered(ANSWER_WAIT_MAX, Locks::connect(url)).await?;
-    loop {
-        let pause = answered(ANSWER_WAIT_MAX, locks.settle(wanted, to)).await?;
-        tokio::time::sleep(pause).await;
+impl Keeper {
+    /// Takes what is free and wanted and gives up what others ask for, until the process ends.
+    pub(crate) async fn keep(self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let kept = tokio::select! {
+                () = shutdown.cancelled() => return,
+                kept = self.keep_connected() => kept,
+            };
+            // Without its connection this process holds nothing.
+            self.to.send_replace(Held::new());
+            if let Err(error) = kept {
+                tracing::warn!(%error, "The connection that holds the partitions is gone; taking them again");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(EVERY_WHILE_WANTING) => {}
+            }
+        }
+    }
+
+    async fn keep_connected(&self) -> sqlx::Result<()> {
+        let mut locks = answered(ANSWER_WAIT_MAX, Locks::connect(&self.url)).await?;
+        loop {
+            let pause = answered(ANSWER_WAIT_MAX, locks.settle(self)).await?;
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 

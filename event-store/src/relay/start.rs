@@ -4,7 +4,8 @@
 //! - the first record: it must follow directly on where the log is meant to begin, else its head was cut off;
 //! - the record at the last acknowledged offset: it must be the one we know, else the log was wiped or cut and
 //!   written again, and what lies between is in doubt;
-//! - the last record: publishing starts after it or after the acknowledged one, whichever is smaller.
+//! - the last record: publishing starts after it or after the acknowledged one, whichever is smaller. If the last
+//!   report told no offset, it must be the acknowledged one, and is the witness from then on.
 
 use envelope::{History, Position};
 use uuid::Uuid;
@@ -83,6 +84,7 @@ pub(crate) fn start(kept: &Kept, seen: &Seen) -> Start {
     if kept.acknowledged <= kept.begins {
         return at(from_the_beginning, false);
     }
+    let here = Some(seen.end - 1);
     let anchored = match (kept.offset, seen.anchor) {
         (None, _) => None,
         (Some(_), Place::Ours(mark)) if mark.position == kept.acknowledged => Some(true),
@@ -91,10 +93,13 @@ pub(crate) fn start(kept: &Kept, seen: &Seen) -> Start {
     match (anchored, seen.last) {
         (Some(false), _) => at(from_the_beginning, true),
         (Some(true), Place::Ours(last)) if last.position < kept.acknowledged => {
-            at(Kept { acknowledged: last.position.max(kept.begins), offset: None, ..*kept }, false)
+            let offset = here.filter(|_| last.position > kept.begins);
+            at(Kept { acknowledged: last.position.max(kept.begins), offset, ..*kept }, false)
         }
         (Some(true), _) => at(*kept, false),
-        (None, Place::Ours(last)) if last.position >= kept.acknowledged => at(*kept, false),
+        (None, Place::Ours(last)) if last.position == kept.acknowledged => at(Kept { offset: here, ..*kept }, false),
+        // Beyond it may stand what a producer wrote after the log had lost its end, without what was lost. It costs a
+        // whole log, and only where a report told no offset, nothing was acknowledged after it, and more was written.
         (None, _) => at(from_the_beginning, true),
     }
 }

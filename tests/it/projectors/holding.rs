@@ -45,3 +45,34 @@ async fn a_runner_whose_network_swallows_everything_leaves_its_partitions_to_oth
     world.until_count("read.audit_log", 3).await;
     first.kill().await;
 }
+
+#[tokio::test]
+async fn a_partition_is_given_up_only_when_its_last_step_has_ended() {
+    let world = World::new().await;
+    let running = world.run();
+    world.append(Context::Orders, &[order(1)]).await;
+    world.settled().await;
+    let pid = world.rows(&format!("select pid from {LOCKS}")).await[0]["pid"].clone();
+    let locks = format!("pg_locks where locktype = 'advisory' and classid = x'48534c50'::bigint::oid and pid = {pid}");
+    let before = world.count(&locks).await;
+    let mut held = world.views.begin().await.unwrap();
+    sqlx::query("lock table read.orders in access exclusive mode").execute(&mut *held).await.unwrap();
+    world.append(Context::Orders, &[order(2)]).await;
+    let waits = "pg_locks l join pg_database d on d.oid = l.database
+                  where d.datname = current_database() and l.locktype = 'relation' and not l.granted limit 1";
+    world.until_count(&format!("(select 1 from {waits}) waits"), 1).await;
+    let url = world.url();
+    let rebuild = projectors::rebuild("orders", &url, world.stores.clone(), None, false);
+    let meanwhile = async {
+        world.until_count("read.claims where projection = 'orders' and partition = 0", 1).await;
+        // It looks for claims every second.
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        assert_eq!(world.count(&locks).await, before, "the step on them has not ended");
+        held.rollback().await.unwrap();
+    };
+    let (rebuilt, ()) = tokio::join!(rebuild, meanwhile);
+    assert!(rebuilt.unwrap().shown);
+    world.settled().await;
+    assert_eq!(world.count("read.orders").await, 2);
+    running.stop().await;
+}

@@ -43,7 +43,7 @@ pub(crate) const ALL: &[Defect] = &[
         &["calm"],
     ),
     often("relay-row-ahead", "the relay notes as acknowledged what it has only handed over", &["broker-away"]),
-    defect("error-is-acknowledged", "a record that Kafka refused counts as published", &["broker-away"]),
+    defect("error-is-acknowledged", "a record that Kafka refused counts as published", &["kill-kafka"]),
     defect("log-trusted", "a topic is taken to hold what it once held", &["log-deleted", "tail-cut"]),
     defect(
         "no-position-filter",

@@ -22,6 +22,9 @@ pub(crate) const RESTART_MAX_SHORT: Duration = Duration::from_secs(15);
 /// How long a command of the program may take.
 const COMMAND_MAX: Duration = Duration::from_secs(900);
 
+/// How long making databases and topics may be tried.
+const MIGRATE_MAX: Duration = Duration::from_secs(30);
+
 /// What a process says that makes a planted mistake.
 pub(crate) const PLANTED: &str = "A planted mistake is made";
 
@@ -129,7 +132,7 @@ impl<'s> World<'s> {
             settled: Summary::default(),
             loads: 0,
         };
-        world.call(&["migrate"]).await.context("migrating")?;
+        world.migrate().await?;
         world.add("command-api", &["command-api", "--without-relay"])?;
         world.add("relay", &["relay"])?;
         world.add("projector", &["projector"])?;
@@ -144,6 +147,17 @@ impl<'s> World<'s> {
             world.work()?;
         }
         Ok(world)
+    }
+
+    /// The scenario before may have left a broker that has just begun.
+    async fn migrate(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            match self.call(&["migrate"]).await {
+                Err(_) if begun.elapsed() < MIGRATE_MAX => tokio::time::sleep(Duration::from_secs(1)).await,
+                ended => return ended.map(drop).context("migrating"),
+            }
+        }
     }
 
     /// What every process of this world is told.

@@ -43,6 +43,7 @@ fn a_log_that_is_the_one_we_filled_goes_on_after_what_was_acknowledged() {
 fn an_older_record_at_the_end_lets_it_start_there() {
     let seen = Seen { end: 7, low: 0, first: ours(0, 1), anchor: ours(3, 4), last: ours(1, 2) };
     assert_eq!(starts(kept(0, 4, Some(3)), seen), (2, false));
+    assert_eq!(start(&kept(0, 4, Some(3)), &seen).lane.kept.offset, Some(6));
 }
 
 #[test]
@@ -66,8 +67,16 @@ fn a_foreign_record_at_the_beginning_fills_it_again_and_one_at_the_end_does_not(
 #[test]
 fn without_a_known_offset_the_last_record_decides() {
     let seen = Seen { end: 5, low: 0, first: ours(0, 1), anchor: Place::Nothing, last: ours(4, 5) };
-    assert_eq!(starts(kept(0, 4, None), seen), (4, false));
+    assert_eq!(starts(kept(0, 5, None), seen), (5, false));
+    assert_eq!(start(&kept(0, 5, None), &seen).lane.kept.offset, Some(4), "it is the witness from now on");
     assert_eq!(starts(kept(0, 6, None), seen), (0, true));
+}
+
+#[test]
+fn records_beyond_a_report_without_an_offset_do_not_show_that_nothing_was_lost_before_them() {
+    // 4 was acknowledged, the log lost its end, and a producer that dropped 5 wrote 6 where 4 had been.
+    let seen = Seen { end: 5, low: 0, first: ours(0, 1), anchor: Place::Nothing, last: ours(5, 6) };
+    assert_eq!(starts(kept(0, 4, None), seen), (0, true));
 }
 
 #[test]
