@@ -34,7 +34,8 @@ struct Request {
     /// The first answer that comes counts.
     pending: Vec<Pending>,
     sent_ms: u64,
-    /// How many events were committed when it was first asked.
+    /// How many events could be seen when it was first asked. What is committed and not yet seen was not told to
+    /// anybody either, so a decision may still rest on what was before.
     since: usize,
     /// How many events it makes.
     events: usize,
@@ -79,7 +80,8 @@ impl World {
         let patience = Duration::from_millis([50, 400, 100_000][self.dice.below(3)]);
         let asking = Asking { number, parts, key: Some((format!("key {number}"), number)), patience };
         self.note(|| format!("client {at} asks command {number}: {:?}", asking.parts));
-        let since = self.oracle.facts.len();
+        let seen = self.store.range(Position::ZERO, self.oracle.head());
+        let since = seen.iter().zip(1..).take_while(|(fact, place)| fact.position.get() == *place).count();
         let request = Request { asking, pending: vec![], sent_ms: self.now_ms, since, events };
         self.clients[at].request = Some(request);
         self.send(at);
