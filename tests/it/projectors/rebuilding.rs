@@ -2,8 +2,10 @@
 
 use event_schemas::Context;
 use projectors::parked::{self, ParkedFailed};
+use projectors::registry::READ_MODELS;
 use projectors::{RebuildFailed, Rebuilt};
 
+use super::products::{history, stock_history};
 use super::world::{World, broken_order, order, registered};
 
 async fn rebuild(world: &World, name: &str, accept: bool) -> Rebuilt {
@@ -18,16 +20,22 @@ async fn every_read_model_is_built_again_byte_for_byte() {
     for number in 0..20 {
         world.append(Context::Identity, &[registered(&world.keys, number, "Ana").await]).await;
     }
+    let products: Vec<_> = (0..12).flat_map(|number| [history(number), stock_history(number)].concat()).collect();
+    world.append(Context::Products, &products).await;
     let running = world.run();
     world.settled().await;
-    for (name, rows) in [
+    let read_models = [
         ("accounts", 20),
-        ("audit_log", 521),
+        ("audit_log", 521 + products.len() as i64),
         ("customer_orders", 500),
         ("orders", 500),
+        ("products", 12),
         ("sales_by_day", 28),
         ("sales_summary", 11),
-    ] {
+        ("stock", 12),
+    ];
+    assert_eq!(read_models.len(), READ_MODELS.len());
+    for (name, rows) in read_models {
         let rebuilt = rebuild(&world, name, false).await;
         assert_eq!((rebuilt.compared.rows, rebuilt.compared.differing), (rows, 0), "{name}");
         assert!(rebuilt.shown, "{name}");
@@ -36,7 +44,7 @@ async fn every_read_model_is_built_again_byte_for_byte() {
     world.append(Context::Orders, &[order(501)]).await;
     world.settled().await;
     assert_eq!(world.count("read.orders").await, 501);
-    assert_eq!(world.count("read.generations").await, 6);
+    assert_eq!(world.count("read.generations").await, READ_MODELS.len() as i64);
     running.stop().await;
 }
 

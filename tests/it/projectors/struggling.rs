@@ -1,6 +1,7 @@
 //! A consumer that cannot begin, is refused, hears the same again and again, or feeds one that cannot follow.
 
 use event_schemas::Context;
+use projectors::registry::READ_MODELS;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use tests::{ETA_MAX, until};
 
@@ -14,7 +15,8 @@ async fn a_consumer_that_cannot_begin_tries_again() {
     let mut topic = Topic::new(&world);
     sqlx::raw_sql("alter table read.checkpoints rename to hidden").execute(&world.views).await.unwrap();
     let running = world.run_with(Some(topic.kafka()), None);
-    world.until_count("read.heartbeats where state like '%checkpoints%'", 6).await;
+    let all = i64::try_from(READ_MODELS.len()).unwrap();
+    world.until_count("read.heartbeats where state like '%checkpoints%'", all).await;
     sqlx::raw_sql("alter table read.hidden rename to checkpoints").execute(&world.views).await.unwrap();
     topic.store((0..30).map(order).collect()).await;
     topic.publish_all(1..=30).await;
