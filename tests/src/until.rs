@@ -1,6 +1,5 @@
 //! Waiting for what becomes true later. There is no other waiting in the tests.
 
-use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +14,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 ///
 /// # Panics
 /// After `max`.
-pub async fn until<F: Future<Output = bool>>(what: &str, max: Duration, mut asked: impl FnMut() -> F) {
+pub async fn until(what: &str, max: Duration, mut asked: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     let mut pause = PAUSE_MIN;
     while !asked().await {
