@@ -1,5 +1,6 @@
 //! The signed heads of an instance: with which key they are signed, whose count, and where they lie.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -64,15 +65,18 @@ pub fn trusted(settings: &Settings) -> anyhow::Result<Vec<PublicKey>> {
     Ok(trusted)
 }
 
-/// What the store of a context has to agree with before anything is appended to it; `None` if nobody could tell whose
-/// heads count.
+/// What the store of each context has to agree with before anything is appended to it; nothing if nobody could tell
+/// whose heads count.
 #[must_use]
-pub fn vouched(settings: &Settings, context: Context) -> Option<Vouched> {
+pub fn vouched(settings: &Settings, contexts: &[Context]) -> BTreeMap<Context, Vouched> {
     match trusted(settings) {
-        Ok(trusted) => Some(Vouched { book: book(settings, context), trusted }),
+        Ok(trusted) => {
+            let of = |context| Vouched { book: book(settings, context), trusted: trusted.clone() };
+            contexts.iter().map(|context| (*context, of(*context))).collect()
+        }
         Err(error) => {
-            tracing::warn!("Whether `{context}` lost events is not known: {error:#}");
-            None
+            tracing::warn!("Whether a store lost events is not known: {error:#}");
+            BTreeMap::new()
         }
     }
 }

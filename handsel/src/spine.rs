@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use event_schemas::Context;
-use event_store::Store;
 use event_store::keys::KeyRing;
+use event_store::{Store, StoreConfig};
 use platform::postgres::{PoolSettings, pool};
 use platform::token::TokenKey;
 use projectors::Stores;
@@ -100,10 +100,11 @@ impl Spine {
             tokens: None,
             watched: Vec::new(),
         };
-        for context in contexts.iter().filter(|_| needs.stores) {
-            let mut config = store_config(&instance.urls, *context);
-            config.vouched = heads::vouched(&instance.settings, *context);
-            let store = Store::open(config).await;
+        let stores = if needs.stores { contexts } else { &[] };
+        let mut vouched = heads::vouched(&instance.settings, stores);
+        for context in stores {
+            let vouched = vouched.remove(context);
+            let store = Store::open(StoreConfig { vouched, ..store_config(&instance.urls, *context) }).await;
             spine.stores.insert(*context, store.with_context(|| format!("opening the store `{context}`"))?);
         }
         if needs.keys && contexts.iter().copied().any(holds_personal_data) {

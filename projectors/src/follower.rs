@@ -132,7 +132,7 @@ impl Follower {
 
     async fn session(&mut self) -> Result<std::convert::Infallible, Ended> {
         let using = self.wait_for_partitions().await?;
-        let partitions = using.partitions().clone();
+        let partitions = using.partitions();
         let mut places = BTreeMap::new();
         for context in self.model.contexts {
             let history = self.stores.head(*context).await?.history;

@@ -1,6 +1,6 @@
 //! How far a product comes: proposed, approved or rejected, off sale for a while, archived.
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::Method;
 use axum::response::Response;
 use domain::products::Edit;
@@ -36,9 +36,11 @@ struct Rejection {
     reason: String,
 }
 
-/// Who moves which product on, and for which version.
+/// Who moves which product on, and for which version: the same in every request that does.
+#[derive(FromRequestParts)]
 struct Move {
     caller: Caller,
+    #[from_request(via(Path))]
     product: ProductId,
     key: Option<IdempotencyKey>,
     expected: Option<IfMatch>,
@@ -68,14 +70,8 @@ impl Move {
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn propose(
-    State(app): State<App>,
-    caller: Caller,
-    Path(product): Path<ProductId>,
-    expected: Option<IfMatch>,
-    key: Option<IdempotencyKey>,
-) -> Result<Response, Problem> {
-    Move { caller, product, key, expected }.to(&app, "Propose", Edit::Propose, &[]).await
+async fn propose(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
+    asked.to(&app, "Propose", Edit::Propose, &[]).await
 }
 
 /// Let a proposed product be sold.
@@ -90,14 +86,8 @@ async fn propose(
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn approve(
-    State(app): State<App>,
-    caller: Caller,
-    Path(product): Path<ProductId>,
-    expected: Option<IfMatch>,
-    key: Option<IdempotencyKey>,
-) -> Result<Response, Problem> {
-    Move { caller, product, key, expected }.to(&app, "Approve", Edit::Approve, &[]).await
+async fn approve(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
+    asked.to(&app, "Approve", Edit::Approve, &[]).await
 }
 
 /// Make a proposed product a draft again.
@@ -113,16 +103,9 @@ async fn approve(
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn reject(
-    State(app): State<App>,
-    caller: Caller,
-    Path(product): Path<ProductId>,
-    expected: Option<IfMatch>,
-    key: Option<IdempotencyKey>,
-    body: RawJson<Rejection>,
-) -> Result<Response, Problem> {
+async fn reject(State(app): State<App>, asked: Move, body: RawJson<Rejection>) -> Result<Response, Problem> {
     let edit = Edit::Reject { reason: body.value.reason };
-    Move { caller, product, key, expected }.to(&app, "Reject", edit, &body.bytes).await
+    asked.to(&app, "Reject", edit, &body.bytes).await
 }
 
 /// Take a product off sale for a while.
@@ -137,14 +120,8 @@ async fn reject(
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn unlist(
-    State(app): State<App>,
-    caller: Caller,
-    Path(product): Path<ProductId>,
-    expected: Option<IfMatch>,
-    key: Option<IdempotencyKey>,
-) -> Result<Response, Problem> {
-    Move { caller, product, key, expected }.to(&app, "Unlist", Edit::Unlist, &[]).await
+async fn unlist(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
+    asked.to(&app, "Unlist", Edit::Unlist, &[]).await
 }
 
 /// Put an unlisted product on sale again.
@@ -159,14 +136,8 @@ async fn unlist(
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn publish(
-    State(app): State<App>,
-    caller: Caller,
-    Path(product): Path<ProductId>,
-    expected: Option<IfMatch>,
-    key: Option<IdempotencyKey>,
-) -> Result<Response, Problem> {
-    Move { caller, product, key, expected }.to(&app, "Publish", Edit::Publish, &[]).await
+async fn publish(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
+    asked.to(&app, "Publish", Edit::Publish, &[]).await
 }
 
 /// Take a product off sale for ever.
@@ -181,12 +152,6 @@ async fn publish(
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn archive(
-    State(app): State<App>,
-    caller: Caller,
-    Path(product): Path<ProductId>,
-    expected: Option<IfMatch>,
-    key: Option<IdempotencyKey>,
-) -> Result<Response, Problem> {
-    Move { caller, product, key, expected }.to(&app, "Archive", Edit::Archive, &[]).await
+async fn archive(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
+    asked.to(&app, "Archive", Edit::Archive, &[]).await
 }

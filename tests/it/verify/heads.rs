@@ -282,4 +282,7 @@ async fn a_head_that_somebody_made_up_or_spoiled_is_found() {
     let finished = program.call(&["verify"]).await;
     assert!(!finished.status.success());
     assert!(finished.stdout.contains("orders.jsonl, line 1 holds no signed head"), "{}", finished.stdout);
+    let finished = program.call(&["doctor", "--format", "json"]).await;
+    assert!(finished.stdout.contains("heads.doubtful"), "{}", finished.stdout);
+    assert!(!finished.stdout.contains("heads.events-lost"), "{}", finished.stdout);
 }

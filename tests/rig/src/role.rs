@@ -105,19 +105,21 @@ impl Role {
         http.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
+    /// What its admin listener answers.
+    async fn says(&self, what: &str) -> reqwest::Result<String> {
+        reqwest::get(format!("http://127.0.0.1:{}/{what}", self.admin_port)).await?.text().await
+    }
+
     /// What a counter of it says since it was started, all series together; nothing from one that does not answer.
     pub(crate) async fn counted(&self, counter: &str) -> u64 {
-        let text = async { reqwest::get(format!("http://127.0.0.1:{}/metrics", self.admin_port)).await?.text().await };
-        let text = text.await.unwrap_or_default();
+        let text = self.says("metrics").await.unwrap_or_default();
         let series = text.lines().filter_map(|line| line.strip_prefix(counter)?.rsplit_once(' '));
         series.filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
     }
 
     /// What its readiness has to say, but for what is well.
     pub(crate) async fn remarks(&self) -> Vec<String> {
-        let url = format!("http://127.0.0.1:{}/readyz?verbose", self.admin_port);
-        let text = async { reqwest::get(url).await?.text().await };
-        let text = text.await.unwrap_or_else(|error| format!("[-]{error}"));
+        let text = self.says("readyz?verbose").await.unwrap_or_else(|error| format!("[-]{error}"));
         let remarks = text.lines().filter(|line| line.starts_with("[-]") || line.contains(", but "));
         remarks.map(|line| format!("{}: {line}", self.name)).collect()
     }
