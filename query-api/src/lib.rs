@@ -6,6 +6,7 @@ mod fresh;
 mod identity;
 mod orders;
 mod products;
+mod timers;
 
 use event_schemas::Context;
 use platform::problem::Explanation;
@@ -53,7 +54,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
     }
     // What is of all contexts is shown where all of them are.
     if Context::ALL.iter().all(|context| contexts.contains(context)) {
-        all = all.merge(audit::routes());
+        all = all.merge(audit::routes()).merge(timers::routes());
     }
     all
 }
