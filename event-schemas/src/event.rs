@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::identity::AccountEvent;
 use crate::orders::OrderEvent;
+use crate::payments::PaymentEvent;
 use crate::products::{ProductEvent, StockEvent};
 use crate::upcast::steps;
 use crate::{Context, UnknownContext};
@@ -21,6 +22,8 @@ pub enum Event {
     Products(ProductEvent),
     /// Something in `products`, to the stock of a variant.
     Stock(StockEvent),
+    /// Something in `payments`.
+    Payments(PaymentEvent),
 }
 
 /// Why an event could not be decoded.
@@ -76,6 +79,7 @@ impl Event {
                 stored.decode(StockEvent::VERSIONS).map(Self::Stock)
             }
             Context::Products => stored.decode(ProductEvent::VERSIONS).map(Self::Products),
+            Context::Payments => stored.decode(PaymentEvent::VERSIONS).map(Self::Payments),
         }
     }
 
@@ -86,6 +90,7 @@ impl Event {
             Self::Identity(_) => Context::Identity,
             Self::Orders(_) => Context::Orders,
             Self::Products(_) | Self::Stock(_) => Context::Products,
+            Self::Payments(_) => Context::Payments,
         }
     }
 
@@ -97,6 +102,7 @@ impl Event {
             Self::Orders(event) => event.name(),
             Self::Products(event) => event.name(),
             Self::Stock(event) => event.name(),
+            Self::Payments(event) => event.name(),
         }
     }
 
@@ -108,6 +114,7 @@ impl Event {
             Self::Orders(event) => event.version(),
             Self::Products(event) => event.version(),
             Self::Stock(event) => event.version(),
+            Self::Payments(event) => event.version(),
         }
     }
 
@@ -121,6 +128,7 @@ impl Event {
             Self::Orders(event) => tagged::write(event),
             Self::Products(event) => tagged::write(event),
             Self::Stock(event) => tagged::write(event),
+            Self::Payments(event) => tagged::write(event),
         }
     }
 }
@@ -146,6 +154,12 @@ impl From<ProductEvent> for Event {
 impl From<StockEvent> for Event {
     fn from(event: StockEvent) -> Self {
         Self::Stock(event)
+    }
+}
+
+impl From<PaymentEvent> for Event {
+    fn from(event: PaymentEvent) -> Self {
+        Self::Payments(event)
     }
 }
 

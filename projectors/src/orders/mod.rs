@@ -15,6 +15,6 @@ use event_schemas::orders::OrderEvent;
 fn events(batch: &[Recorded<Event>]) -> impl Iterator<Item = (&Recorded<Event>, &OrderEvent)> {
     batch.iter().filter_map(|event| match &event.data {
         Event::Orders(happened) => Some((event, happened)),
-        Event::Identity(_) | Event::Products(_) | Event::Stock(_) => None,
+        Event::Identity(_) | Event::Products(_) | Event::Stock(_) | Event::Payments(_) => None,
     })
 }

@@ -2,6 +2,7 @@
 
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::payments::Payment;
 use domain::products::{Product, Stock};
 use domain::{Folded, shape};
 use event_schemas::{Context, Event};
@@ -133,13 +134,14 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
         happened.push(Event::decode(context, &row.event_type, &row.event_version, &row.payload)?);
     }
     let (mut account, mut order) = (Account::default(), Order::default());
-    let (mut product, mut stock) = (Product::default(), Stock::default());
+    let (mut product, mut stock, mut payment) = (Product::default(), Stock::default(), Payment::default());
     for event in happened {
         match event {
             Event::Identity(event) => account.evolve(event),
             Event::Orders(event) => order.evolve(event),
             Event::Products(event) => product.evolve(event),
             Event::Stock(event) => stock.evolve(event),
+            Event::Payments(event) => payment.evolve(event),
         }
     }
     match (context, aggregate_type) {
@@ -147,6 +149,7 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
         (Context::Orders, "order") => one(&order).map(Some),
         (Context::Products, "product") => one(&product).map(Some),
         (Context::Products, "stock") => one(&stock).map(Some),
+        (Context::Payments, "payment") => one(&payment).map(Some),
         _ => Ok(None),
     }
 }

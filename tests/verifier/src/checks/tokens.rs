@@ -100,6 +100,7 @@ impl Asked<'_> {
                 Some((product, sku)) => format!("/v1/products/{product}/stock/{sku}"),
                 None => format!("/v1/products/{}", event.aggregate_id),
             },
+            Context::Payments => format!("/v1/payments/{}", event.aggregate_id),
         }
     }
 
