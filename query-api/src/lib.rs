@@ -5,6 +5,7 @@ mod audit;
 mod fresh;
 mod identity;
 mod orders;
+mod payments;
 mod products;
 
 use event_schemas::Context;
@@ -33,7 +34,8 @@ pub fn openapi() -> OpenApi {
 /// What its problems mean, besides those that every API may answer.
 #[must_use]
 pub fn problems() -> Vec<Explanation> {
-    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, products::PROBLEMS].concat()
+    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, payments::PROBLEMS, products::PROBLEMS]
+        .concat()
 }
 
 /// What the routes of these contexts take and answer.
@@ -49,7 +51,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
             Context::Identity => identity::routes(),
             Context::Orders => orders::routes(),
             Context::Products => products::routes(),
-            Context::Payments => OpenApiRouter::new(),
+            Context::Payments => payments::routes(),
         });
     }
     // What is of all contexts is shown where all of them are.

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::serve::ListenerExt as _;
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::payments::Payment;
 use domain::products::{Product, Stock};
 use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
@@ -98,5 +99,10 @@ fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
             .commands::<Stock>((), upcasters(Context::Products))
             .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Stock>()),
     });
-    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products })
+    let payments = spine.stores.get(&Context::Payments).map(|store| command_api::payments::Commands {
+        payments: store
+            .commands::<Payment>((), upcasters(Context::Payments))
+            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Payment>()),
+    });
+    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products, payments })
 }

@@ -1,4 +1,4 @@
-//! A payment provider for laptops and tests that behaves like one outside: it has books of its own, and answers are lost.
+//! A payment provider for laptops and tests that behaves like one outside: it keeps books, and answers get lost.
 //!
 //! Whatever it was asked stands in Postgres, in a schema of its own, before it answers. So the same operation asked for
 //! again is answered the same, and no money moves twice, also after the whole process was killed in between.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::payments::Payment;
 use domain::products::{Product, Stock};
 use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
@@ -34,6 +35,8 @@ pub(crate) struct Api {
     pub(crate) keys: KeyRing,
     pub(crate) stores: Stores,
     pub(crate) tokens: TokenKey,
+    /// For what processes ask of payments, past HTTP.
+    pub(crate) payments: Store,
     base: String,
     client: Client,
     _stop: DropGuard,
@@ -82,11 +85,13 @@ impl Api {
         let keys = KeyRing::connect(views.clone(), MasterKey::random()).await.unwrap();
         let (identity, orders) = (open(&database, Context::Identity).await, open(&database, Context::Orders).await);
         let products = open(&database, Context::Products).await;
+        let payments = open(&database, Context::Payments).await;
         let (progress, stop, tokens) = (Progress::default(), CancellationToken::new(), TokenKey::new([7; 32]));
         let readers = [
             (Context::Identity, identity.reader()),
             (Context::Orders, orders.reader()),
             (Context::Products, products.reader()),
+            (Context::Payments, payments.reader()),
         ];
         let config = Config {
             topics: Default::default(),
@@ -109,6 +114,9 @@ impl Api {
             identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
             orders: Some(command_api::orders::Commands { orders }),
             products: Some(command_api::products::Commands { products, stock }),
+            payments: Some(command_api::payments::Commands {
+                payments: payments.commands::<Payment>((), upcasters(Context::Payments)),
+            }),
         });
         let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
@@ -118,7 +126,7 @@ impl Api {
         let end = stop.clone();
         let serving = axum::serve(listener, edge(routes, EdgeSettings::default()));
         tokio::spawn(serving.with_graceful_shutdown(async move { end.cancelled().await }).into_future());
-        Self { database, keys, stores, tokens, base, client: Client::new(), _stop: stop.drop_guard() }
+        Self { database, keys, stores, tokens, payments, base, client: Client::new(), _stop: stop.drop_guard() }
     }
 
     /// Sends what is said, and nothing else: `headers` are lines such as `If-Match: "1"`.

@@ -5,6 +5,7 @@ mod checkpoints;
 mod facts;
 mod ledger;
 mod oracles;
+mod payments;
 mod rebuilt;
 mod settled;
 mod snapshots;
@@ -34,6 +35,7 @@ pub const CHECKS: &[Check] = &[
     acknowledged::CHECK,
     ledger::CHECK,
     snapshots::CHECK,
+    payments::CHECK,
     settled::CHECK,
     topics::CHECK,
     checkpoints::CHECK,

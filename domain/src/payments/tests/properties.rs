@@ -33,9 +33,9 @@ fn commands() -> impl Strategy<Value = PaymentCommand> {
     prop_oneof![
         1 => Just(authorize()),
         1 => Just(authorize_otherwise("amount")),
-        4 => (2u128..8, wanted()).prop_map(|(number, amount)| PaymentCommand::Capture { operation: op(number), amount }),
+        4 => (2u128..8, wanted()).prop_map(|(one, amount)| PaymentCommand::Capture { operation: op(one), amount }),
         2 => (1u128..8).prop_map(void),
-        3 => (2u128..8, wanted()).prop_map(|(number, amount)| PaymentCommand::Refund { operation: op(number), amount }),
+        3 => (2u128..8, wanted()).prop_map(|(one, amount)| PaymentCommand::Refund { operation: op(one), amount }),
         3 => Just(record(1, says_done(1))),
         8 => (1u128..8, outcomes()).prop_map(|(number, outcome)| record(number, outcome)),
     ]

@@ -176,11 +176,14 @@ impl Books {
 
     /// What was taken of an authorization, or may still be.
     async fn sums(&mut self, authorization: &str) -> sqlx::Result<Taken> {
-        let sql = "select coalesce(sum(amount_minor) filter (where kind = 'capture'), 0)::bigint,
-                          coalesce(sum(amount_minor) filter (where kind = 'capture' and state = 'succeeded'), 0)::bigint,
+        let sql = "with held as (select * from sim_payments.operations
+                                  where authorized_by = $1 and state in ('pending', 'succeeded'))
+                   select coalesce(sum(amount_minor) filter (where kind = 'capture'), 0)::bigint,
+                          coalesce(sum(amount_minor) filter (where kind = 'capture' and state = 'succeeded'),
+                                   0)::bigint,
                           coalesce(sum(amount_minor) filter (where kind = 'refund'), 0)::bigint,
                           coalesce(bool_or(kind = 'void'), false)
-                     from sim_payments.operations where authorized_by = $1 and state in ('pending', 'succeeded')";
+                     from held";
         let (taken_minor, captured_minor, refunded_minor, voided) =
             sqlx::query_as(sql).bind(authorization).fetch_one(&mut *self.0).await?;
         Ok(Taken { taken_minor, captured_minor, refunded_minor, voided })
