@@ -11,6 +11,7 @@
 //!    `PaymentCommand::Record` that waits to be sent.
 //! 4. When [`Step::next`] is [`Next::Done`] the row rests: nothing is asked of the provider any more.
 
+pub mod http;
 mod simulator;
 mod step;
 mod wording;

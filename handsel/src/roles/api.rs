@@ -13,12 +13,15 @@ use event_schemas::{Context, upcasters};
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
+use reactors::payments::{Simulator, SimulatorSettings};
 use tokio::net::TcpListener;
 
 use super::{Process, Role};
 
 /// An aggregate with so many events more than its snapshot gets a new one.
 const SNAPSHOT_EVERY_EVENTS: i64 = 100;
+/// Payers confirm rarely.
+const SIMULATOR_CONNECTIONS_MAX: u32 = 2;
 /// Postgres takes no longer timeout than this, and takes 0 for none.
 const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
@@ -45,6 +48,11 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
         routes = routes.merge(command_api::router(commands(process)?));
         described.push(command_api::openapi());
         problems.extend(command_api::problems());
+        if process.spine.stores.contains_key(&Context::Payments) {
+            routes = routes.merge(reactors::payments::http::routes(simulator(process)?));
+            described.push(reactors::payments::http::openapi());
+            problems.extend(reactors::payments::http::problems());
+        }
     }
     if process.plan.has(Role::QueryApi) {
         let contexts = &process.spine.contexts;
@@ -74,6 +82,13 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
         progress: process.progress.clone(),
         wait_max: Duration::from_millis(http.token_wait_max_ms),
     })
+}
+
+/// The payment provider that is simulated, with its books beside the payments.
+fn simulator(process: &Process<'_>) -> anyhow::Result<Simulator> {
+    let settings = PoolSettings::new("handsel payment simulator").connections_max(SIMULATOR_CONNECTIONS_MAX);
+    let pool = pool_lazy(&process.instance.urls.stores[&Context::Payments], &settings)?;
+    Ok(Simulator::new(pool, SimulatorSettings::default()))
 }
 
 /// The commands of the contexts whose stores this process has.

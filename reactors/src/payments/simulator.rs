@@ -84,6 +84,21 @@ impl Simulator {
         Ok(())
     }
 
+    /// Lets a role keep the books without owning them.
+    ///
+    /// # Errors
+    /// [`SimulatorFailed`] says what is wrong, such as that there is no such role.
+    pub async fn grant(pool: &PgPool, role: &str) -> Result<(), SimulatorFailed> {
+        let role = role.replace('"', "\"\"");
+        let books = format!(
+            "grant usage on schema sim_payments to \"{role}\";
+             grant select, insert, update on sim_payments.operations to \"{role}\";
+             grant select, insert on sim_payments.journal to \"{role}\""
+        );
+        pool.execute(books.as_str()).await?;
+        Ok(())
+    }
+
     /// Opens it, in a database that [`Simulator::migrate`] prepared.
     #[must_use]
     pub fn new(pool: PgPool, settings: SimulatorSettings) -> Self {

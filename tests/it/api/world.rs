@@ -17,6 +17,7 @@ use platform::progress::Progress;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
+use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
@@ -35,6 +36,8 @@ pub(crate) struct Api {
     pub(crate) keys: KeyRing,
     pub(crate) stores: Stores,
     pub(crate) tokens: TokenKey,
+    /// Where payments are made.
+    pub(crate) provider: Simulator,
     /// For what processes ask of payments, past HTTP.
     pub(crate) payments: Store,
     base: String,
@@ -59,7 +62,8 @@ pub(crate) struct Patience {
 
 /// What may go wrong with any of it, and what that means.
 pub(crate) fn explanations() -> Vec<Explanation> {
-    [COMMON.to_vec(), command_api::problems(), query_api::problems()].concat()
+    let reactors = reactors::payments::http::problems();
+    [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
 /// A part of a document, or what it refers to.
@@ -70,7 +74,8 @@ pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
 
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
-    docs::merged("Handsel", env!("CARGO_PKG_VERSION"), [command_api::openapi(), query_api::openapi()])
+    let described = [command_api::openapi(), reactors::payments::http::openapi(), query_api::openapi()];
+    docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described)
 }
 
 impl Api {
@@ -120,13 +125,25 @@ impl Api {
         });
         let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
+        let provider = Simulator::new(views.clone(), SimulatorSettings::default());
+        let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let end = stop.clone();
         let serving = axum::serve(listener, edge(routes, EdgeSettings::default()));
         tokio::spawn(serving.with_graceful_shutdown(async move { end.cancelled().await }).into_future());
-        Self { database, keys, stores, tokens, payments, base, client: Client::new(), _stop: stop.drop_guard() }
+        Self {
+            database,
+            keys,
+            stores,
+            tokens,
+            provider,
+            payments,
+            base,
+            client: Client::new(),
+            _stop: stop.drop_guard(),
+        }
     }
 
     /// Sends what is said, and nothing else: `headers` are lines such as `If-Match: "1"`.

@@ -1,10 +1,9 @@
 //! What people may ask of a payment, and what they are shown.
 
 use domain::payments::{Outcome, PaymentCommand};
-use reactors::payments::{Simulator, SimulatorSettings};
+use reactors::payments::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use super::till::Till;
 use super::{authorize, operation, order, payment};
@@ -21,9 +20,7 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let api = Api::start().await;
-        let sql = PgPool::connect(api.database.url()).await.unwrap();
-        Simulator::migrate(&sql).await.unwrap();
-        let till = Till::new(Simulator::new(sql, SimulatorSettings::default()), &api.payments);
+        let till = Till::new(api.provider.clone(), &api.payments);
         Self { api, till }
     }
 
@@ -147,6 +144,34 @@ impl Shop {
         self.till.accepted(payment(number), authorize(number, method)).await;
         self.till.turn().await;
     }
+}
+
+#[tokio::test]
+async fn a_payer_confirms_where_the_operation_says() {
+    let mut shop = Shop::open().await;
+    shop.till.accepted(payment(1), authorize(1, "pm_sim_action_required")).await;
+    let path = format!("{}/operations/{}", place(1), operation(10));
+    let confirm = async |shop: &Shop| shop.api.send(Method::POST, &format!("{path}/confirm"), &[ANA], vec![]).await;
+    assert_eq!(
+        confirm(&shop).await.expect(404).body["code"],
+        "payment-operation-not-found",
+        "the provider was not asked"
+    );
+    shop.till.turn().await;
+    shop.shown(1).await;
+    let waiting = shop.api.get(&path, &[]).await.expect(200).body;
+    assert_eq!((&waiting["state"], &waiting["code"]), (&json!("pending"), &json!("action_required")));
+    let url = waiting["action_url"].as_str().unwrap();
+    assert!(url.ends_with(&format!("{path}/confirm")), "{url}");
+    for _ in 0..2 {
+        confirm(&shop).await.expect(204);
+    }
+    shop.till.settle().await;
+    assert_eq!(shop.shown(1).await["state"], "authorized");
+    shop.authorized(2, "pm_sim_ok").await;
+    let other = format!("{}/operations/{}/confirm", place(2), operation(20));
+    let refused = shop.api.send(Method::POST, &other, &[ANA], vec![]).await.expect(409);
+    assert_eq!(refused.body["code"], "payment-action-not-required");
 }
 
 #[tokio::test]

@@ -25,7 +25,6 @@ impl World {
         let database = database().await;
         let store = Store::open(StoreConfig::new(Context::Payments.name(), database.url())).await.unwrap();
         let sql = PgPool::connect(database.url()).await.unwrap();
-        Simulator::migrate(&sql).await.unwrap();
         let settings = SimulatorSettings { late_ms, ..SimulatorSettings::default() };
         let till = Till::new(Simulator::new(sql.clone(), settings), &store);
         Self { till, sql, _database: database }

@@ -15,7 +15,6 @@ impl Shop {
     /// while and then voided, and one that waits for its payer: all at the provider that is simulated.
     pub(super) async fn pay(&mut self) {
         let sql = self.sql().await;
-        Simulator::migrate(&sql).await.unwrap();
         let provider = Simulator::new(sql, SimulatorSettings::default());
         let mut till = Till::new(provider, &self.world.app.spine.stores[&Context::Payments]);
         till.accepted(payment(1), authorize(1, "pm_sim_ok")).await;
