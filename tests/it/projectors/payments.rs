@@ -90,7 +90,7 @@ fn to_payment(number: u128, events: impl IntoIterator<Item = PaymentEvent>) -> V
 /// What happened to a payment among others, until somewhere in its life.
 pub(super) fn history(number: u128) -> Vec<Given> {
     let begun = vec![asked(number), unknown(number, 1, OperationKind::Authorize)];
-    let all = if number % 2 == 0 {
+    let all = if number.is_multiple_of(2) {
         let [partly, wholly] = [capture(number, 2, 400), capture(number, 3, 600)];
         [begun, vec![authorized(number)], partly.into(), wholly.into(), refund(number, 4, 300).into()].concat()
     } else {
