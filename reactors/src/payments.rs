@@ -14,6 +14,8 @@
 pub mod http;
 mod simulator;
 mod step;
+#[cfg(test)]
+mod tests;
 mod wording;
 
 use async_trait::async_trait;
