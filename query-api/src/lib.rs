@@ -5,6 +5,7 @@ mod audit;
 mod fresh;
 mod identity;
 mod orders;
+mod payments;
 mod products;
 mod timers;
 
@@ -34,7 +35,8 @@ pub fn openapi() -> OpenApi {
 /// What its problems mean, besides those that every API may answer.
 #[must_use]
 pub fn problems() -> Vec<Explanation> {
-    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, products::PROBLEMS].concat()
+    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, payments::PROBLEMS, products::PROBLEMS]
+        .concat()
 }
 
 /// What the routes of these contexts take and answer.
@@ -50,6 +52,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
             Context::Identity => identity::routes(),
             Context::Orders => orders::routes(),
             Context::Products => products::routes(),
+            Context::Payments => payments::routes(),
         });
     }
     // What is of all contexts is shown where all of them are.

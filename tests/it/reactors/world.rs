@@ -1,6 +1,7 @@
 //! Policies over stores of their own, without an API in front.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::orders::{Order, OrderCommand, Placing, Stage};
 use domain::products::{Draft, Edit, ProductCommand, Shown, StockCommand};
@@ -13,6 +14,7 @@ use event_store::{Ask, Store, StoreConfig};
 use handsel::aggregates;
 use platform::readiness::Readiness;
 use platform::settings::Secret;
+use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::{Config, Sender};
 use sqlx::PgPool;
 use tests::{ETA_MAX, TestDatabase, database, until};
@@ -25,6 +27,7 @@ pub(super) struct World {
     pub(super) views: PgPool,
     pub(super) stores: BTreeMap<Context, Store>,
     pub(super) sender: Sender,
+    pub(super) provider: Simulator,
 }
 
 /// Policies that run.
@@ -39,18 +42,21 @@ impl World {
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
         let mut stores = BTreeMap::new();
-        for context in [Context::Orders, Context::Products] {
+        for context in [Context::Orders, Context::Payments, Context::Products] {
             stores.insert(context, Store::open(StoreConfig::new(context.name(), database.url())).await.unwrap());
         }
         let (orders, products) = (&stores[&Context::Orders], &stores[&Context::Products]);
         let sender = Sender {
             orders: aggregates::orders(orders),
+            payments: aggregates::payments(&stores[&Context::Payments]),
             products_store: products.clone(),
             products: aggregates::products(products),
             reservations: aggregates::reservations(products),
             stock: aggregates::stock(products),
         };
-        Self { database, views, stores, sender }
+        let settings = SimulatorSettings { late_ms: 1_500, ..SimulatorSettings::default() };
+        let provider = Simulator::new(views.clone(), settings);
+        Self { database, views, stores, sender, provider }
     }
 
     pub(super) fn run(&self) -> Running {
@@ -59,6 +65,7 @@ impl World {
             url: Secret::new(self.database.url()),
             stores: self.stores.clone(),
             sender: self.sender.clone(),
+            provider: Arc::new(self.provider.clone()),
             readiness: readiness.clone(),
         };
         readiness.started();
