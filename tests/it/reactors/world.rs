@@ -14,7 +14,7 @@ use event_store::{Ask, Store, StoreConfig};
 use handsel::aggregates;
 use platform::readiness::Readiness;
 use platform::settings::Secret;
-use reactors::payments::{Simulator, SimulatorSettings};
+use reactors::payments::{PaymentProvider, Simulator, SimulatorSettings};
 use reactors::{Config, Sender};
 use sqlx::PgPool;
 use tests::{ETA_MAX, TestDatabase, database, until};
@@ -60,12 +60,16 @@ impl World {
     }
 
     pub(super) fn run(&self) -> Running {
+        self.run_with(Arc::new(self.provider.clone()))
+    }
+
+    pub(super) fn run_with(&self, provider: Arc<dyn PaymentProvider>) -> Running {
         let (readiness, shutdown) = (Readiness::new(), CancellationToken::new());
         let config = Config {
             url: Secret::new(self.database.url()),
             stores: self.stores.clone(),
             sender: self.sender.clone(),
-            provider: Arc::new(self.provider.clone()),
+            provider,
             readiness: readiness.clone(),
         };
         readiness.started();
@@ -75,8 +79,12 @@ impl World {
 
     /// Puts a gift on sale, which costs nothing, and gives its id.
     pub(super) async fn sells(&self, pieces: i64) -> ProductId {
+        self.sells_for(0, pieces).await
+    }
+
+    pub(super) async fn sells_for(&self, amount_minor: i64, pieces: i64) -> ProductId {
         let product = ProductId::new();
-        let price = Money { amount_minor: 0, currency: Currency::USD };
+        let price = Money { amount_minor, currency: Currency::USD };
         let shown = Shown { title: "Gift".into(), description: String::new(), price, categories: vec![], media: None };
         let variants = vec![Variant { sku: sku(), title: "Red".into() }];
         let draft = Draft { product, seller: AccountId(Uuid::nil()), shown, variants };
@@ -94,14 +102,19 @@ impl World {
 
     /// Orders so many pieces of it.
     pub(super) async fn place(&self, product: ProductId, quantity: i64) -> OrderId {
+        self.place_paying(product, quantity, "pm_sim_ok").await
+    }
+
+    pub(super) async fn place_paying(&self, product: ProductId, quantity: i64, method: &str) -> OrderId {
         let (order, title) = (OrderId::new(), "Gift, Red".to_owned());
-        let unit_price = Money { amount_minor: 0, currency: Currency::USD };
+        let (_, offered) = self.sender.products.load(&product.to_string()).await.unwrap();
+        let unit_price = offered.offer(&sku()).unwrap().price;
         let placing = Placing {
             order,
             customer: AccountId(Uuid::nil()),
             seller: AccountId(Uuid::nil()),
             lines: vec![OrderLine { product, sku: sku(), title, quantity, unit_price }],
-            payment_method: "pm_sim_ok".into(),
+            payment_method: method.to_owned(),
             at: platform::clock::now(),
         };
         self.ask(order, OrderCommand::Place(Box::new(placing))).await;
