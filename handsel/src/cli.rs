@@ -36,6 +36,8 @@ enum Command {
     Relay(Box<role::Relay>),
     /// Start the role that keeps the read models.
     Projector(Box<role::Projector>),
+    /// Start the role that keeps the search index and answers the query API from it.
+    Search(Box<role::Search>),
     /// Make or update the schemas and the topics.
     Migrate(Box<migrate::Migrate>),
     /// Show how stores, relays and read models are.
@@ -82,6 +84,7 @@ impl Cli {
             Some(Command::QueryApi(role)) => role.run().await,
             Some(Command::Relay(role)) => role.run().await,
             Some(Command::Projector(role)) => role.run().await,
+            Some(Command::Search(role)) => role.run().await,
             Some(Command::Migrate(command)) => command.run().await,
             Some(Command::Status(command)) => command.run().await,
             Some(Command::Doctor(command)) => command.run().await,

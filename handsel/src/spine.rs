@@ -58,7 +58,7 @@ impl Needs {
             let one = match role {
                 Role::CommandApi => Self { views: false, ..Self::ALL },
                 Role::QueryApi => Self { stores: false, keys: false, ..Self::ALL },
-                Role::Relay => Self { stores: true, keys: false, views: false, tokens: false },
+                Role::Relay | Role::Search => Self { stores: true, keys: false, views: false, tokens: false },
                 Role::Projector => Self { tokens: false, ..Self::ALL },
             };
             needs = Self {

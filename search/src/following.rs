@@ -26,11 +26,7 @@ impl Following {
     ///
     /// # Errors
     /// If the folder cannot be used.
-    pub fn open(
-        folder: &Path,
-        head: &Head,
-        foreign: Option<Foreign>,
-    ) -> Result<(Self, Option<Foreign>), IndexError> {
+    pub fn open(folder: &Path, head: &Head, foreign: Option<Foreign>) -> Result<(Self, Option<Foreign>), IndexError> {
         let (mut index, read) = ProductIndex::open(folder)?;
         let found = foreign.map_or(Ok(()), Err);
         let fitting = read.and_then(|held| found.and_then(|()| held.fits(head)).map(|()| held));

@@ -216,6 +216,3 @@ fn key_of(score: Score) -> u64 {
 fn score_of(key: u64) -> f32 {
     f32::from_bits(u32::try_from(key).unwrap_or_default())
 }
-
-#[cfg(test)]
-mod tests;

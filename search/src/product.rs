@@ -154,4 +154,4 @@ impl Product {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

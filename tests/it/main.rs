@@ -17,6 +17,7 @@ mod products;
 mod program;
 mod projectors;
 mod relay;
+mod search;
 mod telemetry;
 mod verify;
 

@@ -8,7 +8,7 @@ use domain::products::{Product, Stock};
 use event_schemas::published::published;
 use event_schemas::{Context, upcasters};
 use event_store::keys::{KeyRing, MasterKey};
-use event_store::{Store, StoreConfig};
+use event_store::{Reader, Store, StoreConfig};
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::problem::{COMMON, Explanation};
@@ -16,10 +16,12 @@ use platform::progress::Progress;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
+use query_api::SearchRole;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use sqlx::PgPool;
+use tempfile::TempDir;
 use tests::{TestDatabase, database};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -37,6 +39,7 @@ pub(crate) struct Api {
     base: String,
     client: Client,
     _stop: DropGuard,
+    _index: TempDir,
 }
 
 /// What came back.
@@ -98,6 +101,7 @@ impl Api {
             only: None,
             check: None,
         };
+        let (index, search) = search(products.reader(), &progress, &stop).await;
         let stores = Stores::new(readers);
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
         let accounts = identity.commands::<Account>((), upcasters(Context::Identity));
@@ -110,7 +114,7 @@ impl Api {
             orders: Some(command_api::orders::Commands { orders }),
             products: Some(command_api::products::Commands { products, stock }),
         });
-        let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
+        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -118,7 +122,7 @@ impl Api {
         let end = stop.clone();
         let serving = axum::serve(listener, edge(routes, EdgeSettings::default()));
         tokio::spawn(serving.with_graceful_shutdown(async move { end.cancelled().await }).into_future());
-        Self { database, keys, stores, tokens, base, client: Client::new(), _stop: stop.drop_guard() }
+        Self { database, keys, stores, tokens, base, client: Client::new(), _stop: stop.drop_guard(), _index: index }
     }
 
     /// Sends what is said, and nothing else: `headers` are lines such as `If-Match: "1"`.
@@ -168,11 +172,38 @@ impl Answer {
     }
 }
 
-fn queries(database: &TestDatabase, progress: Progress, tokens: TokenKey, patience: Patience) -> query_api::App {
+fn queries(
+    database: &TestDatabase,
+    progress: Progress,
+    (tokens, search): (TokenKey, SearchRole),
+    patience: Patience,
+) -> query_api::App {
     let Patience { wait_max, statement_timeout } = patience;
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
-    query_api::App { views, progress, wait_max, tokens }
+    query_api::App { views, progress, wait_max, tokens, search }
+}
+
+/// The role `search` with an index of its own, on a port of its own.
+async fn search(store: Reader, progress: &Progress, stop: &CancellationToken) -> (TempDir, SearchRole) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = search::follower::Config {
+        folder: folder.path().join("products"),
+        store,
+        progress: progress.clone(),
+        check: None,
+        alone: false,
+    };
+    let slot = search::follower::Slot::default();
+    tokio::spawn(search::follower::run(config, slot.clone(), stop.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let routes = search::server::router(search::server::Served::new(slot.clone(), progress.clone()));
+    let end = stop.clone();
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move { end.cancelled_owned().await });
+    tokio::spawn(serving.into_future());
+    tests::until("the index is whole", tests::ETA_MAX, async || slot.get().is_some()).await;
+    (folder, SearchRole::at(&url).unwrap())
 }
 
 async fn open(database: &TestDatabase, context: Context) -> Store {
