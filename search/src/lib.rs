@@ -1,4 +1,5 @@
-//! Full-text search over products: an index that belongs to the process that serves it, and the inner port that asks it.
+//! Full-text search over products: an index that belongs to the process that serves it, and the inner port that asks
+//! it.
 //!
 //! The index follows the store of `products` by position. Every commit carries how far it has come in its payload, so
 //! that after a crash it goes on exactly where it was. What decides is without I/O: what events change ([`changes`],

@@ -56,7 +56,11 @@ async fn who_has_none_finds_within_a_second() {
         sell(&world.app, &mug(number)).await;
         let begun = Instant::now();
         let path = format!("/v1/search/products?q=number+{number}");
-        until("it is found", ETA_MAX, async || !found(&world.app.get(&path).await.ok()).is_empty()).await;
+        until("it is found", ETA_MAX, async || {
+            // Others that are nearly so may be found before it.
+            found(&world.app.get(&path).await.ok()).contains(&catalogue::id(number).as_str())
+        })
+        .await;
         waits.push(begun.elapsed());
     }
     // A machine that is busy with other tests may be late once.

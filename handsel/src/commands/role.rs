@@ -64,7 +64,8 @@ pub struct Projector {
     partitions: Option<BTreeSet<i32>>,
 }
 
-/// Keeps the search index of products and answers the query API from it. Several may run, each with an index of its own.
+/// Keeps the search index of products and answers the query API from it. Several may run, each with an index of its
+/// own.
 #[derive(Args, Clone, Debug)]
 pub struct Search {
     #[command(flatten)]
