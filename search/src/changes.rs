@@ -66,7 +66,6 @@ impl Changes {
     }
 
     /// All of them, by id.
-    #[must_use]
     pub fn drain(&mut self) -> impl Iterator<Item = Kept> + use<> {
         (self.bytes, self.set_aside) = (0, 0);
         std::mem::take(&mut self.kept).into_values()

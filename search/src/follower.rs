@@ -55,6 +55,12 @@ impl Slot {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// One that answers from an index that nobody follows: for measurements.
+    #[must_use]
+    pub fn holding(serving: Serving) -> Self {
+        Self(Arc::new(RwLock::new(Some(serving))))
+    }
+
     fn put(&self, serving: Option<Serving>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = serving;
     }

@@ -53,7 +53,7 @@ async fn mean_reciprocal_rank(world: &World, token: &str, typed: impl Fn(usize, 
         let page = search(&world.app, &format!("q={escaped}&limit={LOOKED_AT}"), token).await;
         let rank = super::found(&page).iter().position(|product| one.wanted.iter().any(|wanted| wanted == product));
         if rank != Some(0) {
-            println!("`{query}`: the first that was wanted has rank {:?}", rank.map(|rank| rank + 1));
+            eprintln!("`{query}`: the first that was wanted has rank {:?}", rank.map(|rank| rank + 1));
         }
         sum += rank.map_or(0.0, |rank| 1.0 / (rank + 1) as f64);
     }
@@ -68,7 +68,7 @@ async fn sixty_queries_find_what_is_wanted_as_typed_and_with_a_slip() {
     let token = catalogue::sell_all(&world.app).await;
     let typed = mean_reciprocal_rank(&world, &token, |_, query| query.to_owned()).await;
     let slipped = mean_reciprocal_rank(&world, &token, with_typo).await;
-    println!("mean reciprocal rank: {typed:.3} as typed, {slipped:.3} with one typo each");
+    eprintln!("mean reciprocal rank: {typed:.3} as typed, {slipped:.3} with one typo each");
     assert!(typed >= MRR_MIN, "{typed}");
     assert!(slipped >= MRR_MIN_WITH_TYPO, "{slipped}");
     world.app.stop().await;
