@@ -30,7 +30,7 @@ const OTHER_PLACES: f32 = 0.2;
 pub enum Required {
     /// Every one.
     All,
-    /// Half of them at least, and one.
+    /// Half of them at least.
     Some,
 }
 
@@ -61,7 +61,7 @@ pub fn query(
     match required {
         Required::All => clauses.extend(each.into_iter().map(|one| (Occur::Must, one))),
         Required::Some => {
-            let least = (each.len() / 2).max(1);
+            let least = each.len().div_ceil(2);
             let each = each.into_iter().map(|one| (Occur::Should, one)).collect();
             clauses.push((Occur::Must, Box::new(BooleanQuery::with_minimum_required_clauses(each, least))));
         }

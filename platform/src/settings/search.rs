@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use url::Url;
 
 /// The port of the role `search` where it runs alone.
 pub const SEARCH_PORT: u16 = 8422;
@@ -22,7 +23,7 @@ pub struct SearchSettings {
 
     /// Where the query API finds the role `search`. [default: http://127.0.0.1:8422; in `up` its own]
     #[arg(long, env = "HANDSEL_SEARCH_URL", value_name = "URL")]
-    pub search_url: Option<String>,
+    pub search_url: Option<Url>,
 
     /// Folder of the search indexes, for one process alone. [default: `search` in the data folder]
     #[arg(long, env = "HANDSEL_SEARCH_DIR", value_name = "DIR")]
@@ -38,7 +39,8 @@ impl SearchSettings {
     /// Where the role is: as it was set, or where this process listens for it, or at its usual port.
     pub fn url(&self, listening: Option<SocketAddr>) -> String {
         let usual = SocketAddr::from(([127, 0, 0, 1], SEARCH_PORT));
-        self.search_url.clone().unwrap_or_else(|| format!("http://{}", listening.map_or(usual, reachable)))
+        let set = self.search_url.as_ref().map(Url::to_string);
+        set.unwrap_or_else(|| format!("http://{}", listening.map_or(usual, reachable)))
     }
 
     /// The folder of one index.
