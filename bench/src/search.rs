@@ -181,8 +181,8 @@ async fn ask(url: &str, serving: &Serving, options: &Options) -> anyhow::Result<
          with its own query parser.\n\n\
          | | p50 ms | p95 ms | p99 ms |\n|---|---|---|---|\n{}{}{}{}\n\
          Route without the answer of nothing, beside the library with facets, at p50: **{:.2}**; beside the library \
-         without facets: {:.2}. {different} answers counted more than the library's, because they know beginnings; none \
-         fewer. {} products a page.",
+         without facets: {:.2}. {different} answers counted more than the library's, because they know beginnings; \
+         none fewer. {} products a page.",
         row("`GET /v1/search/products`", &route),
         row("an answer of nothing over HTTP", &hello),
         row("the library alone, with facets", &faceted),
