@@ -2,6 +2,7 @@
 
 pub mod identity;
 pub mod orders;
+pub mod policies;
 pub mod products;
 mod refusal;
 mod shape;

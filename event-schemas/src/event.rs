@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::identity::AccountEvent;
 use crate::orders::OrderEvent;
-use crate::products::{ProductEvent, StockEvent};
+use crate::products::{ProductEvent, ReservationEvent, StockEvent};
 use crate::upcast::steps;
 use crate::{Context, UnknownContext};
 
@@ -19,6 +19,8 @@ pub enum Event {
     Orders(OrderEvent),
     /// Something in `products`, to a product.
     Products(ProductEvent),
+    /// Something in `products`, to what an order has reserved.
+    Reservation(ReservationEvent),
     /// Something in `products`, to the stock of a variant.
     Stock(StockEvent),
 }
@@ -75,6 +77,9 @@ impl Event {
             Context::Products if stored.is_one_of(StockEvent::VERSIONS) => {
                 stored.decode(StockEvent::VERSIONS).map(Self::Stock)
             }
+            Context::Products if stored.is_one_of(ReservationEvent::VERSIONS) => {
+                stored.decode(ReservationEvent::VERSIONS).map(Self::Reservation)
+            }
             Context::Products => stored.decode(ProductEvent::VERSIONS).map(Self::Products),
         }
     }
@@ -85,7 +90,7 @@ impl Event {
         match self {
             Self::Identity(_) => Context::Identity,
             Self::Orders(_) => Context::Orders,
-            Self::Products(_) | Self::Stock(_) => Context::Products,
+            Self::Products(_) | Self::Reservation(_) | Self::Stock(_) => Context::Products,
         }
     }
 
@@ -96,6 +101,7 @@ impl Event {
             Self::Identity(event) => event.name(),
             Self::Orders(event) => event.name(),
             Self::Products(event) => event.name(),
+            Self::Reservation(event) => event.name(),
             Self::Stock(event) => event.name(),
         }
     }
@@ -107,6 +113,7 @@ impl Event {
             Self::Identity(event) => event.version(),
             Self::Orders(event) => event.version(),
             Self::Products(event) => event.version(),
+            Self::Reservation(event) => event.version(),
             Self::Stock(event) => event.version(),
         }
     }
@@ -120,6 +127,7 @@ impl Event {
             Self::Identity(event) => tagged::write(event),
             Self::Orders(event) => tagged::write(event),
             Self::Products(event) => tagged::write(event),
+            Self::Reservation(event) => tagged::write(event),
             Self::Stock(event) => tagged::write(event),
         }
     }
@@ -140,6 +148,12 @@ impl From<OrderEvent> for Event {
 impl From<ProductEvent> for Event {
     fn from(event: ProductEvent) -> Self {
         Self::Products(event)
+    }
+}
+
+impl From<ReservationEvent> for Event {
+    fn from(event: ReservationEvent) -> Self {
+        Self::Reservation(event)
     }
 }
 

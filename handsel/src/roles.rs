@@ -3,6 +3,7 @@
 mod api;
 mod appender;
 mod projector;
+mod reactor;
 mod relay;
 mod search;
 mod sockets;
@@ -34,13 +35,16 @@ pub enum Role {
     Relay,
     /// Keeps the read models.
     Projector,
+    /// Does what follows from events.
+    Reactor,
     /// Keeps the search index and answers the query API from it.
     Search,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::CommandApi, Self::QueryApi, Self::Relay, Self::Projector, Self::Search];
+    pub const ALL: [Self; 6] =
+        [Self::CommandApi, Self::QueryApi, Self::Relay, Self::Projector, Self::Reactor, Self::Search];
 
     /// Whether it listens for callers.
     #[must_use]
@@ -141,11 +145,14 @@ pub async fn start(
     if plan.has(Role::Relay) {
         relay::start(&process, &mut parts)?;
     }
-    if plan.has(Role::CommandApi) {
+    if plan.has(Role::CommandApi) || plan.has(Role::Reactor) {
         appender::start(&process, &mut parts);
     }
     if plan.has(Role::Projector) {
         projector::start(&process, &mut parts)?;
+    }
+    if plan.has(Role::Reactor) {
+        reactor::start(&process, &mut parts)?;
     }
     let Listeners { api, search, admin: admin_listener } = sockets.into_listeners();
     if let Some(listener) = search {

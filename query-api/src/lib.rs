@@ -8,6 +8,7 @@ mod identity;
 mod orders;
 mod products;
 mod search;
+mod timers;
 
 use event_schemas::Context;
 use platform::problem::Explanation;
@@ -61,7 +62,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
     }
     // What is of all contexts is shown where all of them are.
     if Context::ALL.iter().all(|context| contexts.contains(context)) {
-        all = all.merge(audit::routes());
+        all = all.merge(audit::routes()).merge(timers::routes());
     }
     all
 }

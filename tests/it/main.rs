@@ -16,6 +16,7 @@ mod postgres;
 mod products;
 mod program;
 mod projectors;
+mod reactors;
 mod relay;
 mod search;
 mod telemetry;

@@ -64,6 +64,14 @@ pub struct Projector {
     partitions: Option<BTreeSet<i32>>,
 }
 
+/// Does what follows from events: runs policies and their timers. Several may run: one leads each policy, the others
+/// stand by. It appends events itself, so it needs the stores of all contexts.
+#[derive(Args, Clone, Debug)]
+pub struct Reactor {
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
 /// Keeps the search index of products and answers the query API from it. Several may run, each with an index of its
 /// own.
 #[derive(Args, Clone, Debug)]
@@ -133,6 +141,16 @@ impl Projector {
             ..plan(vec![Role::Projector], &self.server)
         };
         alone("projector", &self.server, &self.contexts.chosen(), plan).await
+    }
+}
+
+impl Reactor {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        alone("reactor", &self.server, &Context::ALL, plan(vec![Role::Reactor], &self.server)).await
     }
 }
 

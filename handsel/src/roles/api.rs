@@ -4,20 +4,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt as _;
-use domain::identity::Account;
-use domain::orders::Order;
-use domain::products::{Product, Stock};
+use event_schemas::Context;
 use event_schemas::published::published;
-use event_schemas::{Context, upcasters};
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
 use tokio::net::TcpListener;
 
 use super::{Process, Role};
+use crate::aggregates;
 
-/// An aggregate with so many events more than its snapshot gets a new one.
-const SNAPSHOT_EVERY_EVENTS: i64 = 100;
 /// Postgres takes no longer timeout than this, and takes 0 for none.
 const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
@@ -80,24 +76,17 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
 fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
     let spine = process.spine;
     let identity = spine.stores.get(&Context::Identity).zip(spine.keys.clone());
-    let identity = identity.map(|(store, keys)| command_api::identity::Commands {
-        accounts: store
-            .commands::<Account>((), upcasters(Context::Identity))
-            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Account>()),
-        keys,
+    let identity =
+        identity.map(|(store, keys)| command_api::identity::Commands { accounts: aggregates::accounts(store), keys });
+    // What is ordered is priced from the catalogue, also where another process changes that.
+    let orders = spine.stores.get(&Context::Orders).zip(spine.catalogue());
+    let orders = orders.map(|(store, catalogue)| command_api::orders::Commands {
+        orders: aggregates::orders(store),
+        catalogue: aggregates::products(catalogue),
     });
-    // An order has one event: there is nothing to make a snapshot of.
-    let orders = spine
-        .stores
-        .get(&Context::Orders)
-        .map(|store| command_api::orders::Commands { orders: store.commands::<Order>((), upcasters(Context::Orders)) });
     let products = spine.stores.get(&Context::Products).map(|store| command_api::products::Commands {
-        products: store
-            .commands::<Product>((), upcasters(Context::Products))
-            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Product>()),
-        stock: store
-            .commands::<Stock>((), upcasters(Context::Products))
-            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Stock>()),
+        products: aggregates::products(store),
+        stock: aggregates::stock(store),
     });
     Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products })
 }

@@ -53,37 +53,48 @@ pub(crate) struct Loss {
     pub(crate) percent: u8,
 }
 
-/// Loses packets until [`mend`] is called.
-pub(crate) fn lose(losses: &[Loss]) -> anyhow::Result<()> {
-    mend();
-    nft("add table inet rig")?;
-    nft("add chain inet rig arriving { type filter hook input priority 0; }")?;
-    for loss in losses {
-        let chance = match loss.percent {
-            100 => String::new(),
-            percent => format!("numgen random mod 100 lt {percent}"),
-        };
-        for (side, chosen) in [("dport", loss.to), ("sport", loss.from)] {
-            if chosen {
-                nft(&format!("add rule inet rig arriving tcp {side} {} {chance} counter drop", loss.port))?;
+/// Packets get lost as long as this lives.
+pub(crate) struct Losing {
+    /// Scenarios run side by side in one network, and each must mend only what it broke itself.
+    table: String,
+}
+
+impl Losing {
+    /// Begins to lose packets; whoever is called the same must not do so already.
+    pub(crate) fn begin(name: &str, losses: &[Loss]) -> anyhow::Result<Self> {
+        let losing = Self { table: format!("rig_{name}") };
+        let table = &losing.table;
+        nft(&format!("add table inet {table}"))?;
+        nft(&format!("add chain inet {table} arriving {{ type filter hook input priority 0; }}"))?;
+        for loss in losses {
+            let chance = match loss.percent {
+                100 => String::new(),
+                percent => format!("numgen random mod 100 lt {percent}"),
+            };
+            for (side, chosen) in [("dport", loss.to), ("sport", loss.from)] {
+                if chosen {
+                    nft(&format!("add rule inet {table} arriving tcp {side} {} {chance} counter drop", loss.port))?;
+                }
             }
         }
+        Ok(losing)
     }
-    Ok(())
+
+    /// How many packets were dropped.
+    pub(crate) fn lost(&self) -> u64 {
+        let listed = Command::new("nft").args(["list", "table", "inet", &self.table]).output();
+        let text = listed.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
+        let counts = text.split("packets ").skip(1).filter_map(|rest| rest.split(' ').next());
+        counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+    }
 }
 
-/// How many packets were dropped since [`lose`].
-pub(crate) fn lost() -> u64 {
-    let listed = Command::new("nft").args(["list", "table", "inet", "rig"]).output();
-    let text = listed.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
-    let counts = text.split("packets ").skip(1).filter_map(|rest| rest.split(' ').next());
-    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
-}
-
-/// The network is whole again.
-pub(crate) fn mend() {
-    // There is none to delete at first.
-    let _ = nft("delete table inet rig");
+impl Drop for Losing {
+    /// The network is whole again.
+    fn drop(&mut self) {
+        // If it was not made, there is none to delete.
+        let _ = nft(&format!("delete table inet {}", self.table));
+    }
 }
 
 fn nft(rule: &str) -> anyhow::Result<()> {

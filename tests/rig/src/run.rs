@@ -15,7 +15,7 @@ use crate::world::{Plan, Servers, World};
 use crate::{Command, defects, isolation, parts, report, scenarios, verify};
 
 /// How many scenarios are run side by side where their figures do not matter.
-const LANES: u32 = 2;
+const LANES: u32 = 3;
 
 /// Whether everything holds.
 pub(crate) async fn run(command: Command, seed: u64, file: Option<PathBuf>) -> anyhow::Result<bool> {
@@ -106,9 +106,6 @@ pub(crate) async fn perform(servers: &mut Servers, scenario: &Scenario, plan: Pl
     }
     let mut world = World::begin(servers, scenario, plan).await.with_context(|| scenario.name.to_owned())?;
     let ran = (scenario.run)(&mut world).await;
-    if scenario.setting.network {
-        isolation::mend();
-    }
     if let Err(error) = ran {
         world.violation(format!("it got stuck: {error:#}"));
     }

@@ -4,6 +4,7 @@ mod acknowledged;
 mod checkpoints;
 mod facts;
 mod ledger;
+mod market;
 mod oracles;
 mod rebuilt;
 mod settled;
@@ -35,6 +36,7 @@ pub const CHECKS: &[Check] = &[
     ledger::CHECK,
     snapshots::CHECK,
     settled::CHECK,
+    market::CHECK,
     topics::CHECK,
     checkpoints::CHECK,
     oracles::CHECK,

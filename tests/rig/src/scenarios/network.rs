@@ -1,6 +1,6 @@
 //! Packets are lost between processes: all of them, one way only, now and then, or a few of a hundred.
 
-use crate::isolation::{Loss, lose, lost, mend};
+use crate::isolation::{Losing, Loss};
 use crate::scenario::{Scenario, Setting};
 use crate::world::World;
 
@@ -56,9 +56,8 @@ async fn cut(world: &mut World<'_>, losses: &[Loss], ms: u64) -> anyhow::Result<
         world.go_on(ms.min(1_000)).await;
         return Ok(());
     }
-    lose(losses)?;
+    let losing = Losing::begin(&world.servers.postgres.port().to_string(), losses)?;
     world.go_on(ms).await;
-    world.landed_times("packets lost", lost());
-    mend();
+    world.landed_times("packets lost", losing.lost());
     Ok(())
 }
