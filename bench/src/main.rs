@@ -13,6 +13,7 @@ mod peer;
 mod program;
 mod rebuild;
 mod report;
+mod search;
 mod till;
 mod visible;
 
@@ -37,6 +38,9 @@ struct Options {
     /// How many events `rebuild` and `memory` work with.
     #[arg(long, default_value_t = 1_000_000)]
     events: usize,
+    /// How many products `search` works with.
+    #[arg(long, default_value_t = 100_000)]
+    products: usize,
     /// The purchases to import; without it, made-up ones of the same shape.
     #[arg(long, env = "HANDSEL_CDNOW")]
     cdnow: Option<PathBuf>,
@@ -56,6 +60,7 @@ enum Part {
     Rebuild,
     Visible,
     Memory,
+    Search,
 }
 
 #[tokio::main]
@@ -71,7 +76,10 @@ async fn main() -> anyhow::Result<()> {
     if wanted(Part::Append) {
         report.put("append", &append::run(&options, &place).await?)?;
     }
-    if options.part != Part::Append {
+    if wanted(Part::Search) {
+        report.put("search", &search::run(&options, &place).await?)?;
+    }
+    if !matches!(options.part, Part::Append | Part::Search) {
         program::build()?;
     }
     if wanted(Part::Import) {

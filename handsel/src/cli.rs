@@ -38,6 +38,8 @@ enum Command {
     Projector(Box<role::Projector>),
     /// Start the role that does what follows from events: policies and timers.
     Reactor(Box<role::Reactor>),
+    /// Start the role that keeps the search index and answers the query API from it.
+    Search(Box<role::Search>),
     /// Make or update the schemas and the topics.
     Migrate(Box<migrate::Migrate>),
     /// Show how stores, relays and read models are.
@@ -87,6 +89,7 @@ impl Cli {
             Some(Command::Relay(role)) => role.run().await,
             Some(Command::Projector(role)) => role.run().await,
             Some(Command::Reactor(role)) => role.run().await,
+            Some(Command::Search(role)) => role.run().await,
             Some(Command::Migrate(command)) => command.run().await,
             Some(Command::Status(command)) => command.run().await,
             Some(Command::Doctor(command)) => command.run().await,

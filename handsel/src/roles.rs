@@ -5,6 +5,7 @@ mod appender;
 mod projector;
 mod reactor;
 mod relay;
+mod search;
 mod sockets;
 
 use std::collections::BTreeSet;
@@ -14,9 +15,10 @@ use platform::admin;
 use platform::metrics;
 use platform::progress::Progress;
 use platform::readiness::Readiness;
-use platform::settings::HttpSettings;
+use platform::settings::{HttpSettings, SearchSettings};
 use platform::shutdown::{Parts, Shutdown};
 
+use sockets::Listeners;
 pub use sockets::Sockets;
 
 use crate::instance::Instance;
@@ -35,16 +37,25 @@ pub enum Role {
     Projector,
     /// Does what follows from events.
     Reactor,
+    /// Keeps the search index and answers the query API from it.
+    Search,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::CommandApi, Self::QueryApi, Self::Relay, Self::Projector, Self::Reactor];
+    pub const ALL: [Self; 6] =
+        [Self::CommandApi, Self::QueryApi, Self::Relay, Self::Projector, Self::Reactor, Self::Search];
 
     /// Whether it listens for callers.
     #[must_use]
     pub const fn answers_http(self) -> bool {
         matches!(self, Self::CommandApi | Self::QueryApi)
+    }
+
+    /// Whether it listens for the query API.
+    #[must_use]
+    pub const fn answers_searches(self) -> bool {
+        matches!(self, Self::Search)
     }
 
     /// Whether it cannot do without Kafka. A projector can: it reads the stores, with more delay.
@@ -67,6 +78,8 @@ pub struct Plan {
     pub partitions: Option<BTreeSet<i32>>,
     /// How to answer HTTP.
     pub http: HttpSettings,
+    /// How to search.
+    pub search: SearchSettings,
 }
 
 impl Plan {
@@ -83,6 +96,8 @@ pub(crate) struct Process<'a> {
     pub(crate) spine: &'a Spine,
     pub(crate) plan: &'a Plan,
     pub(crate) progress: Progress,
+    /// Where the role `search` answers.
+    pub(crate) search_url: String,
     pub(crate) readiness: Readiness,
     pub(crate) shutdown: Shutdown,
 }
@@ -114,6 +129,7 @@ pub async fn start(
         spine,
         plan: &plan,
         progress: Progress::default(),
+        search_url: plan.search.url(sockets.search_address()),
         readiness: readiness.clone(),
         shutdown: shutdown.clone(),
     };
@@ -138,8 +154,11 @@ pub async fn start(
     if plan.has(Role::Reactor) {
         reactor::start(&process, &mut parts)?;
     }
-    let (listening, admin_listener) = sockets.into_listeners();
-    if let Some(listener) = listening {
+    let Listeners { api, search, admin: admin_listener } = sockets.into_listeners();
+    if let Some(listener) = search {
+        search::start(&process, listener, &mut parts)?;
+    }
+    if let Some(listener) = api {
         api::start(&process, listener, &mut parts)?;
     }
     let (seen, end) = (readiness.clone(), shutdown.clone());

@@ -4,7 +4,7 @@ use clap::{Args, Parser};
 use event_schemas::Context;
 use platform::kafka::topics::Topic;
 use platform::settings::{
-    DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings,
+    DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings, SearchSettings,
 };
 
 /// Where the data is and which servers hold it. The same for every command, so that each finds the same instance.
@@ -48,6 +48,9 @@ pub struct ServerSettings {
     /// Where to listen.
     #[command(flatten)]
     pub http: HttpSettings,
+    /// Search.
+    #[command(flatten)]
+    pub search: SearchSettings,
 }
 
 impl ServerSettings {

@@ -62,7 +62,9 @@ impl Needs {
             let one = match role {
                 Role::CommandApi => Self { views: false, ..Self::ALL },
                 Role::QueryApi => Self { stores: false, catalogue: false, keys: false, ..Self::ALL },
-                Role::Relay => Self { stores: true, catalogue: false, keys: false, views: false, tokens: false },
+                Role::Relay | Role::Search => {
+                    Self { stores: true, catalogue: false, keys: false, views: false, tokens: false }
+                }
                 Role::Projector => Self { catalogue: false, tokens: false, ..Self::ALL },
                 Role::Reactor => Self { catalogue: false, keys: false, tokens: false, ..Self::ALL },
             };

@@ -131,6 +131,12 @@ impl Progress {
         waiting.get(context).is_some_and(|count| count.load(Ordering::Acquire) > 0)
     }
 
+    /// Whether somebody waits for this view.
+    #[must_use]
+    pub fn waited_for(&self, projection: &str) -> bool {
+        *self.readers(projection).borrow() > 0
+    }
+
     /// Returns when somebody waits for this view.
     pub async fn wanted(&self, projection: &str) {
         let mut readers = self.readers(projection).subscribe();

@@ -4,6 +4,7 @@
 //! are set, the value wins.
 
 mod heads;
+mod search;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use clap::Args;
 use crate::http::BODY_BYTES_MAX;
 
 pub use heads::HeadsSettings;
+pub use search::{SEARCH_PORT, SearchSettings};
 pub use secret::{Secret, SettingsError, secret_or_file};
 
 /// Where the data of this instance lies.

@@ -15,6 +15,8 @@ use platform::token::TokenKey;
 use serde::Serialize;
 use sqlx::PgPool;
 
+use crate::search::SearchRole;
+
 const RETRY_AFTER_S: u32 = 1;
 /// Postgres: the relation does not exist.
 const UNDEFINED_TABLE: &str = "42P01";
@@ -47,6 +49,8 @@ pub struct App {
     pub wait_max: Duration,
     /// By which tokens and cursors are ours.
     pub tokens: TokenKey,
+    /// Where the role `search` answers.
+    pub search: SearchRole,
 }
 
 impl FromRef<App> for TokenKey {

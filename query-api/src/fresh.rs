@@ -41,6 +41,11 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
+    /// For a view that is waited for elsewhere.
+    pub(crate) fn new(other_history: bool) -> Self {
+        Self { other_history }
+    }
+
     /// Adds the warning that what was asked for cannot be waited for: to a refusal too, for which it may be the reason.
     pub(crate) fn answer(self, body: impl IntoResponse) -> Response {
         let mut response = body.into_response();
@@ -145,7 +150,7 @@ async fn refuse_parked(app: &App, view: &str, (contexts, positions): (Vec<String
     Err(Problem::unavailable("parked", detail, 60).at("Consistency-Token", "parked"))
 }
 
-fn late(view: &str) -> Problem {
+pub(crate) fn late(view: &str) -> Problem {
     let detail = format!(
         "the view `{view}` does not show yet what the token tells of; repeat the request, \
          or leave the token out to get the view as it is"

@@ -1,4 +1,5 @@
-//! Read models over HTTP: each route is one statement over one view in the schema `read`. Writes nothing.
+//! Read models over HTTP: each route is one statement over one view in the schema `read`, or one question to the role
+//! `search`. Writes nothing.
 
 mod app;
 mod audit;
@@ -7,6 +8,7 @@ mod identity;
 mod orders;
 mod payments;
 mod products;
+mod search;
 mod timers;
 
 use event_schemas::Context;
@@ -15,6 +17,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use app::App;
+pub use search::SearchRole;
 
 /// All routes.
 pub fn router(app: App) -> axum::Router {
@@ -35,8 +38,16 @@ pub fn openapi() -> OpenApi {
 /// What its problems mean, besides those that every API may answer.
 #[must_use]
 pub fn problems() -> Vec<Explanation> {
-    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, payments::PROBLEMS, products::PROBLEMS]
-        .concat()
+    [
+        app::PROBLEMS,
+        fresh::PROBLEMS,
+        identity::PROBLEMS,
+        orders::PROBLEMS,
+        payments::PROBLEMS,
+        products::PROBLEMS,
+        search::PROBLEMS,
+    ]
+    .concat()
 }
 
 /// What the routes of these contexts take and answer.
@@ -54,6 +65,10 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
             Context::Products => products::routes(),
             Context::Payments => payments::routes(),
         });
+    }
+    // What is found is bought as products are.
+    if contexts.contains(&Context::Products) {
+        all = all.merge(search::routes());
     }
     // What is of all contexts is shown where all of them are.
     if Context::ALL.iter().all(|context| contexts.contains(context)) {

@@ -19,6 +19,7 @@ mod program;
 mod projectors;
 mod reactors;
 mod relay;
+mod search;
 mod telemetry;
 mod verify;
 

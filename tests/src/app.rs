@@ -89,11 +89,20 @@ impl TestApp {
         let instance = Instance::on(server.common, urls, broker.settings(), broker.is_embedded(), &master_key());
         handsel::migrate::topics(&instance).await.expect("topics can be declared");
         let spine = Spine::open(&instance, &Context::ALL).await.expect("the databases were migrated");
-        let sockets = Sockets::open(&server.http, true).await.expect("there are free ports");
+        let mut sockets = Sockets::open(&server.http, true).await.expect("there are free ports");
+        if roles.contains(&Role::Search) {
+            sockets = sockets.with_search(&server.search, 0).await.expect("there are free ports");
+        }
         let url = format!("http://127.0.0.1:{}", sockets.api_port());
         let admin_url = format!("http://127.0.0.1:{}", sockets.admin_port());
-        let plan =
-            Plan { roles: roles.to_vec(), full_topics: true, only: None, partitions: None, http: server.http.clone() };
+        let plan = Plan {
+            roles: roles.to_vec(),
+            full_topics: true,
+            only: None,
+            partitions: None,
+            http: server.http.clone(),
+            search: server.search.clone(),
+        };
         let shutdown = Shutdown::new();
         let started = roles::start(&instance, &spine, plan, sockets, shutdown.clone()).await.expect("the roles start");
         let readiness = started.readiness().clone();

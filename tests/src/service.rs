@@ -13,6 +13,8 @@ use crate::{ETA_MAX, Program, until};
 pub struct Service {
     /// The API; empty if the role has none.
     pub url: String,
+    /// Where the role `search` answers the query API; empty for any other.
+    pub search_url: String,
     /// Liveness, readiness and metrics.
     pub admin_url: String,
     name: String,
@@ -32,10 +34,12 @@ impl Service {
         let mut command = program.command(words);
         command.args(["--port", "0", "--admin-port", "0"]).stdout(output).stderr(Stdio::inherit()).kill_on_drop(true);
         let child = command.spawn().expect("the program starts");
-        let mut service = Self { url: String::new(), admin_url: String::new(), name, log, child };
+        let (url, search_url, admin_url) = Default::default();
+        let mut service = Self { url, search_url, admin_url, name, log, child };
         until(&format!("`{}` says where it is", service.name), ETA_MAX, || async { service.places().is_some() }).await;
-        let (api, admin) = service.places().expect("it was just there");
-        service.url = api.map(|address| format!("http://{address}")).unwrap_or_default();
+        let (api, search, admin) = service.places().expect("it was just there");
+        let url = |address: Option<String>| address.map(|address| format!("http://{address}")).unwrap_or_default();
+        (service.url, service.search_url) = (url(api), url(search));
         service.admin_url = format!("http://{admin}");
         until(&format!("`{}` is ready", service.name), ETA_MAX, || async {
             let asked = reqwest::get(format!("{}/readyz", service.admin_url)).await;
@@ -60,12 +64,13 @@ impl Service {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Where the API and the admin listener are, as it logged.
-    fn places(&self) -> Option<(Option<String>, String)> {
+    /// Where the API, the inner port of searches and the admin listener are, as it logged.
+    fn places(&self) -> Option<(Option<String>, Option<String>, String)> {
         let said = self.logged();
         let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        lines.into_iter().find_map(|line| Some((text(&line["fields"]["api"]), text(&line["fields"]["admin"])?)))
+        let places = |fields: &Value| Some((text(&fields["api"]), text(&fields["search"]), text(&fields["admin"])?));
+        lines.into_iter().find_map(|line| places(&line["fields"]))
     }
 }
 

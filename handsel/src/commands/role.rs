@@ -1,11 +1,12 @@
 //! The roles alone: the same code as in `up`, on databases and a Kafka that were given.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
 use event_schemas::Context;
-use platform::settings::HttpSettings;
+use platform::settings::SEARCH_PORT;
 use platform::shutdown::{DRAIN_MAX, Shutdown};
 use platform::telemetry::{self, LogTo};
 
@@ -71,6 +72,14 @@ pub struct Reactor {
     server: ServerSettings,
 }
 
+/// Keeps the search index of products and answers the query API from it. Several may run, each with an index of its
+/// own.
+#[derive(Args, Clone, Debug)]
+pub struct Search {
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
 /// For which contexts a role works.
 #[derive(Args, Clone, Debug)]
 struct Contexts {
@@ -96,7 +105,7 @@ impl CommandApi {
         if !self.without_relay {
             roles.push(Role::Relay);
         }
-        alone("command-api", &self.server, &self.contexts.chosen(), plan(roles, &self.server.http)).await
+        alone("command-api", &self.server, &self.contexts.chosen(), plan(roles, &self.server)).await
     }
 }
 
@@ -106,7 +115,7 @@ impl QueryApi {
     /// # Errors
     /// Why it could not start or go on.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        alone("query-api", &self.server, &self.contexts.chosen(), plan(vec![Role::QueryApi], &self.server.http)).await
+        alone("query-api", &self.server, &self.contexts.chosen(), plan(vec![Role::QueryApi], &self.server)).await
     }
 }
 
@@ -116,7 +125,7 @@ impl Relay {
     /// # Errors
     /// Why it could not start or go on.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        alone("relay", &self.server, &self.contexts.chosen(), plan(vec![Role::Relay], &self.server.http)).await
+        alone("relay", &self.server, &self.contexts.chosen(), plan(vec![Role::Relay], &self.server)).await
     }
 }
 
@@ -129,7 +138,7 @@ impl Projector {
         let plan = Plan {
             only: self.only.clone(),
             partitions: self.partitions.clone(),
-            ..plan(vec![Role::Projector], &self.server.http)
+            ..plan(vec![Role::Projector], &self.server)
         };
         alone("projector", &self.server, &self.contexts.chosen(), plan).await
     }
@@ -141,12 +150,23 @@ impl Reactor {
     /// # Errors
     /// Why it could not start or go on.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        alone("reactor", &self.server, &Context::ALL, plan(vec![Role::Reactor], &self.server.http)).await
+        alone("reactor", &self.server, &Context::ALL, plan(vec![Role::Reactor], &self.server)).await
     }
 }
 
-fn plan(roles: Vec<Role>, http: &HttpSettings) -> Plan {
-    Plan { roles, full_topics: false, only: None, partitions: None, http: http.clone() }
+impl Search {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        alone("search", &self.server, &[search::follower::CONTEXT], plan(vec![Role::Search], &self.server)).await
+    }
+}
+
+fn plan(roles: Vec<Role>, server: &ServerSettings) -> Plan {
+    let (http, search) = (server.http.clone(), server.search.clone());
+    Plan { roles, full_topics: false, only: None, partitions: None, http, search }
 }
 
 async fn alone(
@@ -158,14 +178,19 @@ async fn alone(
     let _telemetry = telemetry::init(service, env!("CARGO_PKG_VERSION"), LogTo::Stdout)?;
     let shutdown = Shutdown::on_signals()?;
     let settings: Settings = server.common.clone();
-    let sockets = Sockets::open(&server.http, plan.roles.iter().any(|role| role.answers_http())).await?;
+    let mut sockets = Sockets::open(&server.http, plan.roles.iter().any(|role| role.answers_http())).await?;
+    if plan.roles.iter().any(|role| role.answers_searches()) {
+        sockets = sockets.with_search(&server.search, SEARCH_PORT).await?;
+    }
     let instance = Instance::given(settings, &plan.roles)?;
     let spine = tokio::select! {
         opened = Spine::open_parts(&instance, contexts, Needs::of(&plan.roles)) => opened?,
         () = shutdown.begun() => return Ok(ExitCode::SUCCESS),
     };
-    let (api, admin) = (sockets.api_address().map(|address| address.to_string()), sockets.admin_address());
-    tracing::info!(api, %admin, "The role `{service}` begins; its admin listener is at {admin}");
+    let text = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    let (api, search) = (text(sockets.api_address()), text(sockets.search_address()));
+    let admin = sockets.admin_address();
+    tracing::info!(api, search, %admin, "The role `{service}` begins; its admin listener is at {admin}");
     roles::start(&instance, &spine, plan, sockets, shutdown).await?.run(DRAIN_MAX).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -49,6 +49,8 @@ impl Up {
         let shutdown = Shutdown::on_signals()?;
         // A port in use is the most frequent trouble: it is found before anything is started.
         let sockets = roles::Sockets::open(&self.server.http, true).await?;
+        // Only this process asks there, so any port will do.
+        let sockets = sockets.with_search(&self.server.search, 0).await?;
         let (instance, mut servers) = tokio::select! {
             started = Instance::start(self.server.common.clone()) => started?,
             () = shutdown.begun() => return Ok(ExitCode::SUCCESS),
@@ -72,6 +74,7 @@ impl Up {
             only: None,
             partitions: None,
             http: self.server.http.clone(),
+            search: self.server.search.clone(),
         };
         let note = running(instance, &sockets, &self.server.http);
         let _note = note.write(&instance.settings.data.directory())?;

@@ -19,6 +19,10 @@ pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLo
     if patient.settings.common.kafka.brokers.is_none() {
         taken(patient, seen, ("ports.broker-in-use", "--broker-port"), (local, embedded.broker_port).into());
     }
+    let search = &patient.settings.search;
+    if search.search_port.is_some() {
+        taken(patient, seen, ("ports.search-in-use", "--search-port"), search.address(0));
+    }
     if let Some(port) = embedded.postgres_port.filter(|_| patient.is_embedded()) {
         taken(patient, seen, ("ports.postgres-in-use", "--postgres-port"), (local, port).into());
     }

@@ -76,6 +76,7 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
         tokens: process.spine.tokens()?.clone(),
         progress: process.progress.clone(),
         wait_max: Duration::from_millis(http.token_wait_max_ms),
+        search: query_api::SearchRole::at(&process.search_url)?,
     })
 }
 

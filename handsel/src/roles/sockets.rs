@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use platform::settings::HttpSettings;
+use platform::settings::{HttpSettings, SearchSettings};
 use tokio::net::TcpListener;
 
 use crate::failure;
@@ -12,7 +12,15 @@ use crate::failure;
 #[derive(Debug)]
 pub struct Sockets {
     api: Option<(TcpListener, SocketAddr)>,
+    search: Option<(TcpListener, SocketAddr)>,
     admin: (TcpListener, SocketAddr),
+}
+
+/// The same without their addresses.
+pub(super) struct Listeners {
+    pub(super) api: Option<TcpListener>,
+    pub(super) search: Option<TcpListener>,
+    pub(super) admin: TcpListener,
 }
 
 impl Sockets {
@@ -32,7 +40,26 @@ impl Sockets {
                 "Listening on {address}: whoever reaches it is believed to be who the header Handsel-Caller says"
             );
         }
-        Ok(Self { api, admin })
+        Ok(Self { api, search: None, admin })
+    }
+
+    /// Listens for the query API too, on this port unless another was set.
+    ///
+    /// # Errors
+    /// As [`Sockets::open`].
+    pub async fn with_search(self, search: &SearchSettings, port: u16) -> anyhow::Result<Self> {
+        let listening = listen(search.address(port), "--search-port").await?;
+        if !listening.1.ip().is_loopback() {
+            let address = listening.1;
+            tracing::warn!(%address, "Answering searches on {address}: whoever reaches it may ask without a name");
+        }
+        Ok(Self { search: Some(listening), ..self })
+    }
+
+    /// Where searches are answered, if they are.
+    #[must_use]
+    pub fn search_address(&self) -> Option<SocketAddr> {
+        self.search.as_ref().map(|(_, address)| *address)
     }
 
     /// Where the API is, if there is one.
@@ -59,8 +86,9 @@ impl Sockets {
         self.admin_address().port()
     }
 
-    pub(super) fn into_listeners(self) -> (Option<TcpListener>, TcpListener) {
-        (self.api.map(|(listener, _)| listener), self.admin.0)
+    pub(super) fn into_listeners(self) -> Listeners {
+        let listener = |(listener, _)| listener;
+        Listeners { api: self.api.map(listener), search: self.search.map(listener), admin: self.admin.0 }
     }
 }
 

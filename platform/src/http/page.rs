@@ -109,13 +109,20 @@ pub struct SealedPage<T> {
     link: Option<String>,
 }
 
-impl<T: Serialize> IntoResponse for SealedPage<T> {
-    fn into_response(self) -> Response {
-        let mut response = axum::Json(self.page).into_response();
+impl<T> SealedPage<T> {
+    /// The answer whose body has more to say than the page, with the same link.
+    pub fn within<B: Serialize>(self, body: impl FnOnce(Page<T>) -> B) -> Response {
+        let mut response = axum::Json(body(self.page)).into_response();
         if let Some(link) = self.link.and_then(|link| HeaderValue::try_from(link).ok()) {
             response.headers_mut().insert(LINK, link);
         }
         response
+    }
+}
+
+impl<T: Serialize> IntoResponse for SealedPage<T> {
+    fn into_response(self) -> Response {
+        self.within(|page| page)
     }
 }
 

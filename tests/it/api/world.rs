@@ -7,7 +7,7 @@ use std::time::Duration;
 use event_schemas::Context;
 use event_schemas::published::published;
 use event_store::keys::{KeyRing, MasterKey};
-use event_store::{Store, StoreConfig};
+use event_store::{Reader, Store, StoreConfig};
 use handsel::aggregates;
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
@@ -17,12 +17,14 @@ use platform::readiness::Readiness;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
+use query_api::SearchRole;
 use reactors::Sender;
 use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use sqlx::PgPool;
+use tempfile::TempDir;
 use tests::{TestDatabase, database};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -44,6 +46,7 @@ pub(crate) struct Api {
     base: String,
     client: Client,
     _stop: DropGuard,
+    _index: TempDir,
 }
 
 /// What came back.
@@ -118,6 +121,7 @@ impl Api {
             only: None,
             check: None,
         };
+        let (index, search) = search(products.reader(), &progress, &stop).await;
         let stores = Stores::new(readers);
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
         let sender = Sender {
@@ -151,7 +155,7 @@ impl Api {
             products: Some(command_api::products::Commands { products, stock }),
             payments: Some(command_api::payments::Commands { payments: aggregates::payments(&payments) }),
         });
-        let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
+        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
         let provider = Simulator::new(views.clone(), SimulatorSettings::default());
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
@@ -171,6 +175,7 @@ impl Api {
             base,
             client: Client::new(),
             _stop: stop.drop_guard(),
+            _index: index,
         }
     }
 
@@ -221,11 +226,38 @@ impl Answer {
     }
 }
 
-fn queries(database: &TestDatabase, progress: Progress, tokens: TokenKey, patience: Patience) -> query_api::App {
+fn queries(
+    database: &TestDatabase,
+    progress: Progress,
+    (tokens, search): (TokenKey, SearchRole),
+    patience: Patience,
+) -> query_api::App {
     let Patience { wait_max, statement_timeout } = patience;
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
-    query_api::App { views, progress, wait_max, tokens }
+    query_api::App { views, progress, wait_max, tokens, search }
+}
+
+/// The role `search` with an index of its own, on a port of its own.
+async fn search(store: Reader, progress: &Progress, stop: &CancellationToken) -> (TempDir, SearchRole) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = search::follower::Config {
+        folder: folder.path().join("products"),
+        store,
+        progress: progress.clone(),
+        check: None,
+        alone: false,
+    };
+    let slot = search::follower::Slot::default();
+    tokio::spawn(search::follower::run(config, slot.clone(), stop.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let routes = search::server::router(search::server::Served::new(slot.clone(), progress.clone()));
+    let end = stop.clone();
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move { end.cancelled_owned().await });
+    tokio::spawn(serving.into_future());
+    tests::until("the index is whole", tests::ETA_MAX, async || slot.get().is_some()).await;
+    (folder, SearchRole::at(&url).unwrap())
 }
 
 async fn open(database: &TestDatabase, context: Context) -> Store {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates of the workspace; `every_crate_is_on_the_list` keeps this true.
-pub(super) const CRATES: [&str; 16] = [
+pub(super) const CRATES: [&str; 17] = [
     "bench",
     "command-api",
     "domain",
@@ -16,6 +16,7 @@ pub(super) const CRATES: [&str; 16] = [
     "projectors",
     "query-api",
     "reactors",
+    "search",
     "tests",
     "tests/rig",
     "tests/simulation",

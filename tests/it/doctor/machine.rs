@@ -18,6 +18,7 @@ async fn a_port_that_somebody_else_has_is_named_with_its_owner() {
         ("ports.api-in-use", "--port"),
         ("ports.admin-in-use", "--admin-port"),
         ("ports.broker-in-use", "--broker-port"),
+        ("ports.search-in-use", "--search-port"),
     ] {
         let finished = program.call(&["doctor", "--format", "json", setting, &port]).await;
         let findings: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();

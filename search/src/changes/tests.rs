@@ -1,0 +1,73 @@
+use std::convert::Infallible;
+
+use event_schemas::products::ProductEvent;
+
+use super::*;
+use crate::product::tests::{drafted, product, recorded};
+
+fn nothing_held(_: ProductId) -> Result<Option<Kept>, Infallible> {
+    Ok(None)
+}
+
+#[test]
+fn a_product_that_changed_often_is_written_once() {
+    let mut changes = Changes::default();
+    let events = [drafted(product(1), "Mug"), ProductEvent::ProductProposed {}, ProductEvent::ProductApproved {}];
+    for (at, what) in (1..).zip(events) {
+        changes.take(&recorded(at, product(1), at, what), nothing_held).unwrap();
+    }
+    let written: Vec<_> = changes.drain().collect();
+    assert_eq!(written.len(), 1);
+    assert!(written[0].listed().is_some());
+    assert!(changes.is_empty() && !changes.is_full());
+}
+
+#[test]
+fn what_the_index_holds_is_asked_for_once_and_only_for_a_later_event() {
+    let (mut changes, mut asked) = (Changes::default(), 0);
+    let held = crate::product::after(None, product(2), &recorded(1, product(2), 1, drafted(product(2), "Cup")));
+    changes.take(&recorded(2, product(1), 1, drafted(product(1), "Mug")), |_| Err("asked for a new one")).unwrap();
+    for at in 3..5 {
+        let event = recorded(at, product(2), at - 1, ProductEvent::ProductProposed {});
+        let hold = |_| {
+            asked += 1;
+            Ok::<_, Infallible>(held.clone())
+        };
+        changes.take(&event, hold).unwrap();
+    }
+    assert_eq!((asked, changes.drain().count()), (1, 2));
+}
+
+#[test]
+fn an_error_of_the_index_is_handed_on_and_changes_nothing() {
+    let mut changes = Changes::default();
+    let event = recorded(3, product(1), 2, ProductEvent::ProductProposed {});
+    assert_eq!(changes.take(&event, |_| Err("away")), Err("away"));
+    assert!(changes.is_empty());
+}
+
+#[test]
+fn who_is_set_aside_is_counted_once() {
+    let mut changes = Changes::default();
+    changes.take(&recorded(1, product(1), 1, drafted(product(1), "Mug")), nothing_held).unwrap();
+    for at in 2..4 {
+        let mut event = recorded(at, product(1), at, ProductEvent::ProductProposed {});
+        event.event_type = "ProductGilded".into();
+        changes.take(&event, nothing_held).unwrap();
+    }
+    assert_eq!(changes.set_aside(), 1);
+    assert_eq!(changes.drain().count(), 1);
+    assert_eq!(changes.set_aside(), 0);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let (mut changes, mut at) = (Changes::default(), 0_i64);
+    let title = "x".repeat(1 << 20);
+    while !changes.is_full() {
+        at += 1;
+        let number = u128::from(at.unsigned_abs());
+        changes.take(&recorded(at, product(number), 1, drafted(product(number), &title)), nothing_held).unwrap();
+    }
+    assert!(at <= i64::try_from(BYTES_MAX >> 20).unwrap());
+}
