@@ -192,7 +192,8 @@ fn away() -> Problem {
     Problem::unavailable("store-unavailable", detail, RETRY_AFTER_S)
 }
 
-fn status(kind: Kind) -> StatusCode {
+/// The status of a refusal.
+pub(crate) fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Forbidden => StatusCode::FORBIDDEN,

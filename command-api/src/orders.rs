@@ -1,18 +1,22 @@
 //! Orders over HTTP. Nothing is decided here.
 
 mod batch;
+mod fulfil;
+mod place;
+mod problems;
 
 use axum::extract::State;
 use axum::http::Method;
 use axum::response::Response;
 use chrono::NaiveDate;
 use domain::orders::{Order, OrderCommand, OrderError};
+use domain::products::Product;
 use event_schemas::ids::{AccountId, OrderId};
 use event_schemas::{Context, Currency, Money};
 use event_store::Done;
 use platform::caller::Caller;
 use platform::http::{IdempotencyKey, IfMatch, RawJson, fingerprint};
-use platform::problem::{Explanation, Problem};
+use platform::problem::Problem;
 use platform::token::TokenKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,23 +25,15 @@ use utoipa_axum::routes;
 
 use crate::answer;
 
-/// What an order may refuse.
-pub(crate) const PROBLEMS: &[Explanation] = &[
-    Explanation::new(
-        "order-day-out-of-range",
-        422,
-        "The day of the order lies outside of the years that are possible.",
-    ),
-    Explanation::new("order-exists", 409, "An order with this id and other content was imported before."),
-    Explanation::new("order-total-out-of-range", 422, "The total is negative or absurd."),
-    Explanation::new("order-units-out-of-range", 422, "The number of units is zero or absurd."),
-];
+pub(crate) use problems::PROBLEMS;
 
 /// What the commands of this context need.
 #[derive(Clone)]
 pub struct Commands {
     /// Decides on orders.
     pub orders: event_store::Commands<Order>,
+    /// What is sold, and for how much, as its own store has it. It is only read here.
+    pub catalogue: event_store::Commands<Product>,
 }
 
 #[derive(Clone)]
@@ -47,7 +43,11 @@ pub(crate) struct App {
 }
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(import)).routes(routes!(batch::import_batch))
+    OpenApiRouter::new()
+        .routes(routes!(import))
+        .routes(routes!(batch::import_batch))
+        .merge(place::routes())
+        .merge(fulfil::routes())
 }
 
 /// A purchase that was completed elsewhere.
@@ -139,10 +139,25 @@ async fn take_in(app: &App, order: OrderId, import: Import, ask: event_store::As
 }
 
 fn field_of(error: &OrderError) -> Option<&'static str> {
-    Some(match error {
-        OrderError::AlreadyImported => "/order",
-        OrderError::BadUnits => "/units",
-        OrderError::BadTotal => "/total/amount_minor",
-        OrderError::BadDay => "/ordered_on",
-    })
+    match error {
+        OrderError::AlreadyExists => Some("/order"),
+        OrderError::BadUnits => Some("/units"),
+        OrderError::BadTotal => Some("/total/amount_minor"),
+        OrderError::BadDay => Some("/ordered_on"),
+        OrderError::BadLines | OrderError::BadQuantity | OrderError::SeveralCurrencies | OrderError::NotThatMany => {
+            Some("/lines")
+        }
+        OrderError::BadPaymentMethod => Some("/payment_method"),
+        OrderError::BadTracking => Some("/tracking"),
+        OrderError::ShipmentExists => Some("/shipment"),
+        OrderError::NotFound
+        | OrderError::Imported
+        | OrderError::Cancelled
+        | OrderError::NotConfirmed
+        | OrderError::AlreadyShipped
+        | OrderError::NothingLeft
+        | OrderError::TooManyShipments
+        | OrderError::NotShipped
+        | OrderError::NotDelivered => None,
+    }
 }

@@ -281,6 +281,9 @@ fn field_of(error: &ProductError) -> Option<&'static str> {
         | ProductError::NotProposed
         | ProductError::NotApproved
         | ProductError::InReview
-        | ProductError::Archived => None,
+        | ProductError::Archived
+        | ProductError::NotForSale
+        | ProductError::NoSuchVariant
+        | ProductError::PriceChanged { .. } => None,
     }
 }

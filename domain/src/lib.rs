@@ -3,6 +3,7 @@
 pub mod identity;
 pub mod orders;
 pub mod payments;
+pub mod policies;
 pub mod products;
 mod refusal;
 mod shape;

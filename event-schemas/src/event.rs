@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::identity::AccountEvent;
 use crate::orders::OrderEvent;
 use crate::payments::PaymentEvent;
-use crate::products::{ProductEvent, StockEvent};
+use crate::products::{ProductEvent, ReservationEvent, StockEvent};
 use crate::upcast::steps;
 use crate::{Context, UnknownContext};
 
@@ -20,6 +20,8 @@ pub enum Event {
     Orders(OrderEvent),
     /// Something in `products`, to a product.
     Products(ProductEvent),
+    /// Something in `products`, to what an order has reserved.
+    Reservation(ReservationEvent),
     /// Something in `products`, to the stock of a variant.
     Stock(StockEvent),
     /// Something in `payments`.
@@ -78,6 +80,9 @@ impl Event {
             Context::Products if stored.is_one_of(StockEvent::VERSIONS) => {
                 stored.decode(StockEvent::VERSIONS).map(Self::Stock)
             }
+            Context::Products if stored.is_one_of(ReservationEvent::VERSIONS) => {
+                stored.decode(ReservationEvent::VERSIONS).map(Self::Reservation)
+            }
             Context::Products => stored.decode(ProductEvent::VERSIONS).map(Self::Products),
             Context::Payments => stored.decode(PaymentEvent::VERSIONS).map(Self::Payments),
         }
@@ -89,7 +94,7 @@ impl Event {
         match self {
             Self::Identity(_) => Context::Identity,
             Self::Orders(_) => Context::Orders,
-            Self::Products(_) | Self::Stock(_) => Context::Products,
+            Self::Products(_) | Self::Reservation(_) | Self::Stock(_) => Context::Products,
             Self::Payments(_) => Context::Payments,
         }
     }
@@ -101,6 +106,7 @@ impl Event {
             Self::Identity(event) => event.name(),
             Self::Orders(event) => event.name(),
             Self::Products(event) => event.name(),
+            Self::Reservation(event) => event.name(),
             Self::Stock(event) => event.name(),
             Self::Payments(event) => event.name(),
         }
@@ -113,6 +119,7 @@ impl Event {
             Self::Identity(event) => event.version(),
             Self::Orders(event) => event.version(),
             Self::Products(event) => event.version(),
+            Self::Reservation(event) => event.version(),
             Self::Stock(event) => event.version(),
             Self::Payments(event) => event.version(),
         }
@@ -127,6 +134,7 @@ impl Event {
             Self::Identity(event) => tagged::write(event),
             Self::Orders(event) => tagged::write(event),
             Self::Products(event) => tagged::write(event),
+            Self::Reservation(event) => tagged::write(event),
             Self::Stock(event) => tagged::write(event),
             Self::Payments(event) => tagged::write(event),
         }
@@ -148,6 +156,12 @@ impl From<OrderEvent> for Event {
 impl From<ProductEvent> for Event {
     fn from(event: ProductEvent) -> Self {
         Self::Products(event)
+    }
+}
+
+impl From<ReservationEvent> for Event {
+    fn from(event: ReservationEvent) -> Self {
+        Self::Reservation(event)
     }
 }
 

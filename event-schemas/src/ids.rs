@@ -24,3 +24,7 @@ envelope::id!(
     /// Names a number of pieces that are kept for somebody.
     ReservationId
 );
+envelope::id!(
+    /// Names a shipment of an order.
+    ShipmentId
+);

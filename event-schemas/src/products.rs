@@ -5,7 +5,7 @@ use envelope::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, ProductId, ReservationId};
+use crate::ids::{AccountId, OrderId, ProductId, ReservationId};
 use crate::upcast::Upcast;
 use crate::versions::versions;
 use crate::{Money, Sku};
@@ -154,6 +154,68 @@ pub enum StockEvent {
         quantity: i64,
     },
 }
+
+/// Pieces of a variant that an order wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReservedLine {
+    /// Of which product.
+    pub product: ProductId,
+    /// Of which of its variants.
+    pub sku: Sku,
+    /// How many.
+    pub quantity: i64,
+}
+
+/// Why pieces were not reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// Fewer are available than were asked for.
+    NotEnough,
+    /// The product is not on sale, or has no such variant.
+    NotForSale,
+    /// It costs something else now.
+    PriceChanged,
+}
+
+/// What can happen to the reservation of all that an order wants: all of it or nothing. Its aggregate has the order's
+/// id; the stock of each variant has its part of it under the same id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub enum ReservationEvent {
+    /// All pieces are kept for the order.
+    ReservationMade {
+        /// Which reservation.
+        reservation: ReservationId,
+        /// For which order.
+        order: OrderId,
+        /// What, each variant once.
+        lines: Vec<ReservedLine>,
+        /// Until when they should be taken.
+        until: Timestamp,
+    },
+    /// Nothing is kept, because something is not to be had.
+    ReservationDeclined {
+        /// Which reservation.
+        reservation: ReservationId,
+        /// For which order.
+        order: OrderId,
+        /// Why.
+        reason: DeclineReason,
+        /// Those lines that were not to be had when it was looked up; perhaps none any more.
+        lines: Vec<ReservedLine>,
+    },
+    /// All pieces are free again.
+    ReservationReleased {},
+    /// All pieces are sold and gone.
+    ReservationCommitted {},
+}
+
+versions!(ReservationEvent {
+    ReservationMade: 1,
+    ReservationDeclined: 1,
+    ReservationReleased: 1,
+    ReservationCommitted: 1,
+});
 
 versions!(StockEvent { StockReceived: 1, StockAdjusted: 1, StockReserved: 1, StockReleased: 1, StockCommitted: 1 });
 

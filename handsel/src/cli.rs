@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, heads, import_cdnow, import_postgres_es, migrate, parked, rebuild, recover, replay, role, status,
-    up, verify,
+    config, doctor, heads, import_cdnow, import_postgres_es, migrate, parked, policies, rebuild, recover, replay, role,
+    status, up, verify,
 };
 
 /// Handsel: the event-sourced backend of a marketplace.
@@ -36,6 +36,8 @@ enum Command {
     Relay(Box<role::Relay>),
     /// Start the role that keeps the read models.
     Projector(Box<role::Projector>),
+    /// Start the role that does what follows from events: policies and timers.
+    Reactor(Box<role::Reactor>),
     /// Make or update the schemas and the topics.
     Migrate(Box<migrate::Migrate>),
     /// Show how stores, relays and read models are.
@@ -57,6 +59,8 @@ enum Command {
     Heads(Box<heads::Heads>),
     /// List, retry or skip events that could not be applied to a read model.
     Parked(Box<parked::Parked>),
+    /// List what policies asked for and was refused, ask again, or give it up.
+    Policies(Box<policies::Policies>),
     /// Show the settings in force and where they come from; secrets are masked.
     Config(Box<config::Config>),
 }
@@ -82,6 +86,7 @@ impl Cli {
             Some(Command::QueryApi(role)) => role.run().await,
             Some(Command::Relay(role)) => role.run().await,
             Some(Command::Projector(role)) => role.run().await,
+            Some(Command::Reactor(role)) => role.run().await,
             Some(Command::Migrate(command)) => command.run().await,
             Some(Command::Status(command)) => command.run().await,
             Some(Command::Doctor(command)) => command.run().await,
@@ -93,6 +98,7 @@ impl Cli {
             Some(Command::Verify(command)) => command.run().await,
             Some(Command::Heads(command)) => command.run().await,
             Some(Command::Parked(command)) => command.run().await,
+            Some(Command::Policies(command)) => command.run().await,
             Some(Command::Config(command)) => command.run().await,
         }
     }

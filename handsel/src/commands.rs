@@ -7,6 +7,7 @@ pub mod import_cdnow;
 pub mod import_postgres_es;
 pub mod migrate;
 pub mod parked;
+pub mod policies;
 pub mod rebuild;
 pub mod recover;
 pub mod replay;

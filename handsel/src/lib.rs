@@ -1,5 +1,6 @@
 //! The program as a library, so that tests and the bench start its roles in process.
 
+pub mod aggregates;
 pub mod cdnow;
 pub mod cli;
 pub mod commands;

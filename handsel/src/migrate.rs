@@ -18,22 +18,25 @@ pub fn store_config(urls: &Urls, context: Context) -> StoreConfig {
     config
 }
 
-/// Migrates keys, stores and read models. Several processes may do so at once.
+/// Migrates keys, stores, read models and what policies have noted. Several processes may do so at once.
 ///
 /// # Errors
 /// If a database is away, refuses, or was migrated by a newer version of the program.
 pub async fn databases(urls: &Urls) -> anyhow::Result<()> {
     KeyRing::migrate(urls.keys.expose()).await.context("migrating the keys")?;
+    let mut readers = Vec::new();
     for context in Context::ALL {
-        Store::migrate(&store_config(urls, context))
-            .await
-            .with_context(|| format!("migrating the store `{context}`"))?;
+        let config = store_config(urls, context);
+        Store::migrate(&config).await.with_context(|| format!("migrating the store `{context}`"))?;
+        let store = Store::open(config).await.with_context(|| format!("opening the store `{context}`"))?;
+        readers.push((context, store.reader()));
     }
     let payments = payments(urls).await?;
     Simulator::migrate(&payments).await?;
     payments.close().await;
     let views = pool(&urls.views, &PoolSettings::new("handsel migrate").connections_max(2)).await?;
     projectors::migrate(&views).await?;
+    reactors::migrate(&views, &readers).await?;
     views.close().await;
     Ok(())
 }

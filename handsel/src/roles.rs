@@ -3,6 +3,7 @@
 mod api;
 mod appender;
 mod projector;
+mod reactor;
 mod relay;
 mod sockets;
 
@@ -32,11 +33,13 @@ pub enum Role {
     Relay,
     /// Keeps the read models.
     Projector,
+    /// Does what follows from events.
+    Reactor,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::CommandApi, Self::QueryApi, Self::Relay, Self::Projector];
+    pub const ALL: [Self; 5] = [Self::CommandApi, Self::QueryApi, Self::Relay, Self::Projector, Self::Reactor];
 
     /// Whether it listens for callers.
     #[must_use]
@@ -126,11 +129,14 @@ pub async fn start(
     if plan.has(Role::Relay) {
         relay::start(&process, &mut parts)?;
     }
-    if plan.has(Role::CommandApi) {
+    if plan.has(Role::CommandApi) || plan.has(Role::Reactor) {
         appender::start(&process, &mut parts);
     }
     if plan.has(Role::Projector) {
         projector::start(&process, &mut parts)?;
+    }
+    if plan.has(Role::Reactor) {
+        reactor::start(&process, &mut parts)?;
     }
     let (listening, admin_listener) = sockets.into_listeners();
     if let Some(listener) = listening {

@@ -101,11 +101,11 @@ impl Failed {
 
 impl From<sqlx::Error> for Failed {
     fn from(error: sqlx::Error) -> Self {
-        // 22: data that does not fit the column; 23: a constraint; 54: too large for a row or an index. Everything else
-        // is not about the event.
+        // 21: several rows where one belongs; 22: data that does not fit the column; 23: a constraint; 54: too large
+        // for a row or an index. Everything else is not about the event.
         let code = error.as_database_error().and_then(|error| error.code());
         match code {
-            Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => Self::event(error),
+            Some(code) if ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)) => Self::event(error),
             _ => Self::Database(error),
         }
     }

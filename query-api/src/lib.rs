@@ -7,6 +7,7 @@ mod identity;
 mod orders;
 mod payments;
 mod products;
+mod timers;
 
 use event_schemas::Context;
 use platform::problem::Explanation;
@@ -56,7 +57,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
     }
     // What is of all contexts is shown where all of them are.
     if Context::ALL.iter().all(|context| contexts.contains(context)) {
-        all = all.merge(audit::routes());
+        all = all.merge(audit::routes()).merge(timers::routes());
     }
     all
 }

@@ -13,6 +13,8 @@ use platform::http::{IfNoneMatch, Page, PageRequest, Params, Path};
 use platform::problem::{Explanation, Problem};
 use platform::token::ConsistencyToken;
 use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::types::Json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,13 +25,16 @@ use crate::fresh::fresh;
 
 const ORDERS: &str = "orders";
 const CUSTOMER_ORDERS: &str = "customer_orders";
+/// How far an order can have come.
+const STATES: [&str; 8] =
+    ["placed", "reserved", "confirmed", "partly_shipped", "shipped", "delivered", "completed", "cancelled"];
 const READS: &[Context] = &[Context::Orders];
 
 /// What may be wrong with a question about orders.
 pub(crate) const PROBLEMS: &[Explanation] = &[Explanation::new(
     "order-not-found",
     404,
-    "There is no such order, or not yet: send the Consistency-Token of its import.",
+    "There is no such order, or not yet: send the Consistency-Token of its answer.",
 )];
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -47,17 +52,82 @@ struct Order {
     order: Uuid,
     /// Who bought.
     customer: Uuid,
+    /// Who sells; null for an order that was imported.
+    seller: Option<Uuid>,
+    /// `placed`, `reserved`, `confirmed`, `partly_shipped`, `shipped`, `delivered`, `completed` or `cancelled`.
+    #[schema(example = "completed")]
+    state: String,
+    /// Why it was cancelled, if it was.
+    reason: Option<String>,
     /// The day of the purchase.
     ordered_on: NaiveDate,
     /// How many pieces.
     units: i64,
-    /// What was paid for all of them.
+    /// What was paid for all of them, or is to be.
     total: Amount,
+    /// What was ordered; null for an order that was imported.
+    #[schema(value_type = Option<Vec<OrderLine>>)]
+    lines: Option<Json<Box<RawValue>>>,
+    /// What was sent; null for an order that was imported.
+    #[schema(value_type = Option<Vec<OrderShipmentSent>>)]
+    shipments: Option<Json<Box<RawValue>>>,
     /// The number of its newest event.
     version: i64,
     /// When it became known here.
     #[schema(value_type = String, format = DateTime)]
     recorded_at: Timestamp,
+    /// When something happened to it last.
+    #[schema(value_type = String, format = DateTime)]
+    changed_at: Timestamp,
+}
+
+/// What was ordered, and how much of it was sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it stands in the row as the API shows it, and is described here")]
+struct OrderLine {
+    /// Which product.
+    product: Uuid,
+    /// Which of its variants.
+    #[schema(example = "MUG-RED")]
+    sku: String,
+    /// What it was called when it was ordered.
+    #[schema(example = "Mug, Red")]
+    title: String,
+    /// How many pieces.
+    #[schema(example = 2)]
+    quantity: i64,
+    /// How many of them were sent.
+    #[schema(example = 0)]
+    shipped: i64,
+    /// What one piece cost when it was ordered.
+    unit_price: Amount,
+}
+
+/// A shipment.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it stands in the row as the API shows it, and is described here")]
+struct OrderShipmentSent {
+    /// Which one.
+    shipment: Uuid,
+    /// Which pieces.
+    lines: Vec<OrderShipmentLine>,
+    /// By what the carrier knows it.
+    tracking: Option<String>,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    shipped_at: Timestamp,
+}
+
+/// Pieces of a variant that were sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it stands in the row as the API shows it, and is described here")]
+struct OrderShipmentLine {
+    /// Of which product.
+    product: Uuid,
+    /// Of which of its variants.
+    sku: String,
+    /// How many.
+    quantity: i64,
 }
 
 /// An order in the list of a customer.
@@ -65,6 +135,9 @@ struct Order {
 struct CustomerOrder {
     /// Which one.
     order: Uuid,
+    /// How far it has come.
+    #[schema(example = "completed")]
+    state: String,
     /// The day of the purchase.
     ordered_on: NaiveDate,
     /// How many pieces.
@@ -91,12 +164,18 @@ struct Amount {
 struct OrderRow {
     order_id: Uuid,
     customer: Uuid,
+    seller: Option<Uuid>,
+    state: String,
+    reason: Option<String>,
     ordered_on: NaiveDate,
     units: i64,
     amount_minor: i64,
     currency: String,
+    lines: Option<Json<Box<RawValue>>>,
+    shipments: Option<Json<Box<RawValue>>>,
     version: i64,
     recorded_at: DateTime<Utc>,
+    changed_at: DateTime<Utc>,
 }
 
 impl From<OrderRow> for Order {
@@ -104,11 +183,17 @@ impl From<OrderRow> for Order {
         Self {
             order: row.order_id,
             customer: row.customer,
+            seller: row.seller,
+            state: row.state,
+            reason: row.reason,
             ordered_on: row.ordered_on,
             units: row.units,
             total: Amount { amount_minor: row.amount_minor, currency: row.currency },
+            lines: row.lines,
+            shipments: row.shipments,
             version: row.version,
             recorded_at: Timestamp::new(row.recorded_at),
+            changed_at: Timestamp::new(row.changed_at),
         }
     }
 }
@@ -117,13 +202,16 @@ impl From<OrderRow> for Order {
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders", operation_id = "listOrders",
     params(("filter[customer]" = Option<Uuid>, Query, description = "Only this account's."),
+           ("filter[state]" = Option<String>, Query, description = "Only those that have come so far."),
            ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
            ("Consistency-Token" = Option<String>, Header)),
     responses((status = 200, description = "A page; `Link` leads to the next.", headers(("Link")), body = Page<Order>,
                example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002",
-                   "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
-                   "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
-                   "recorded_at": "2026-11-21T09:00:00.000000Z"}], "next_cursor": null, "has_more": false})),
+                   "customer": "018f4e7a-0000-7000-8000-000000000001", "seller": null, "state": "completed",
+                   "reason": null, "ordered_on": "1997-01-12", "units": 5,
+                   "total": {"amount_minor": 7700, "currency": "USD"}, "lines": null, "shipments": null, "version": 1,
+                   "recorded_at": "2026-11-21T09:00:00.000000Z", "changed_at": "2026-11-21T09:00:00.000000Z"}],
+                   "next_cursor": null, "has_more": false})),
               Problem)
 )]
 async fn orders(
@@ -133,19 +221,28 @@ async fn orders(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let customer: Option<AccountId> = params.take("filter[customer]")?;
+    let state: Option<String> = params.take("filter[state]")?;
+    if let Some(unknown) = state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
+        let why = format!("there is no state `{unknown}`; there are: {}", STATES.join(", "));
+        return Err(Problem::bad_parameter("filter[state]", why));
+    }
     let page = PageRequest::<Uuid>::read(&mut params, &app.tokens)?;
     let fresh = fresh(&app, ORDERS, READS, &token).await?;
     let rows = sqlx::query_as!(
         OrderRow,
-        r#"select order_id as "order_id!", customer as "customer!", ordered_on as "ordered_on!", units as "units!",
-                  amount_minor as "amount_minor!", currency as "currency!", version as "version!",
-                  recorded_at as "recorded_at!"
+        r#"select order_id as "order_id!", customer as "customer!", seller, state as "state!", reason,
+                  ordered_on as "ordered_on!", units as "units!", amount_minor as "amount_minor!",
+                  currency as "currency!", lines as "lines: Json<Box<RawValue>>",
+                  shipments as "shipments: Json<Box<RawValue>>", version as "version!",
+                  recorded_at as "recorded_at!", changed_at as "changed_at!"
              from read.orders
             where order_id > coalesce($1, '00000000-0000-0000-0000-000000000000'::uuid)
               and ($2::uuid is null or customer = $2)
-            order by order_id limit $3"#,
+              and ($3::text is null or state = $3)
+            order by order_id limit $4"#,
         page.after().copied(),
         customer.map(|customer| customer.0),
+        state,
         page.rows(),
     )
     .map(Order::from)
@@ -163,9 +260,10 @@ async fn orders(
            ("Consistency-Token" = Option<String>, Header)),
     responses((status = 200, description = "The order; `ETag` is its version.", headers(("ETag")), body = Order,
                example = json!({"order": "018f4e7a-0000-7000-8000-000000000002",
-                   "customer": "018f4e7a-0000-7000-8000-000000000001", "ordered_on": "1997-01-12", "units": 5,
-                   "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1,
-                   "recorded_at": "2026-11-21T09:00:00.000000Z"})),
+                   "customer": "018f4e7a-0000-7000-8000-000000000001", "seller": null, "state": "completed",
+                   "reason": null, "ordered_on": "1997-01-12", "units": 5,
+                   "total": {"amount_minor": 7700, "currency": "USD"}, "lines": null, "shipments": null, "version": 1,
+                   "recorded_at": "2026-11-21T09:00:00.000000Z", "changed_at": "2026-11-21T09:00:00.000000Z"})),
               (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn order(
@@ -180,9 +278,11 @@ async fn order(
     let fresh = fresh(&app, ORDERS, READS, &token).await?;
     let row = sqlx::query_as!(
         OrderRow,
-        r#"select order_id as "order_id!", customer as "customer!", ordered_on as "ordered_on!", units as "units!",
-                  amount_minor as "amount_minor!", currency as "currency!", version as "version!",
-                  recorded_at as "recorded_at!"
+        r#"select order_id as "order_id!", customer as "customer!", seller, state as "state!", reason,
+                  ordered_on as "ordered_on!", units as "units!", amount_minor as "amount_minor!",
+                  currency as "currency!", lines as "lines: Json<Box<RawValue>>",
+                  shipments as "shipments: Json<Box<RawValue>>", version as "version!",
+                  recorded_at as "recorded_at!", changed_at as "changed_at!"
              from read.orders where order_id = $1"#,
         order.0,
     )
@@ -191,7 +291,7 @@ async fn order(
     .await
     .map_err(failed)?;
     let Some(row) = row else {
-        let detail = format!("there is no order {order}, or not yet: send the Consistency-Token of its import");
+        let detail = format!("there is no order {order}, or not yet: send the Consistency-Token of its answer");
         return Ok(fresh.answer(Problem::not_found("order-not-found", detail)));
     };
     Ok(fresh.answer(tagged(&held, row.version, row)))
@@ -205,7 +305,8 @@ async fn order(
            ("Consistency-Token" = Option<String>, Header)),
     responses((status = 200, description = "A page, empty for somebody who bought nothing; `Link` leads to the next.",
                headers(("Link")), body = Page<CustomerOrder>,
-               example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002", "ordered_on": "1997-01-12",
+               example = json!({"data": [{"order": "018f4e7a-0000-7000-8000-000000000002", "state": "completed",
+                   "ordered_on": "1997-01-12",
                    "units": 5, "total": {"amount_minor": 7700, "currency": "USD"}, "version": 1}],
                    "next_cursor": null, "has_more": false})),
               Problem)
@@ -221,7 +322,7 @@ async fn customer_orders(
     let fresh = fresh(&app, CUSTOMER_ORDERS, READS, &token).await?;
     let (day, order) = page.after().copied().unzip();
     let rows = sqlx::query!(
-        r#"select order_id as "order_id!", ordered_on as "ordered_on!", units as "units!",
+        r#"select order_id as "order_id!", state as "state!", ordered_on as "ordered_on!", units as "units!",
                   amount_minor as "amount_minor!", currency as "currency!", version as "version!"
              from read.customer_orders
             where customer = $1 and ($2::date is null or (ordered_on, order_id) < ($2, $3::uuid))
@@ -233,6 +334,7 @@ async fn customer_orders(
     )
     .map(|row| CustomerOrder {
         order: row.order_id,
+        state: row.state,
         ordered_on: row.ordered_on,
         units: row.units,
         total: Amount { amount_minor: row.amount_minor, currency: row.currency },

@@ -40,13 +40,16 @@ async fn run(mut command: Command, url: &str) -> anyhow::Result<ExitCode> {
 /// As `handsel migrate` does it.
 async fn migrate(url: &str) -> anyhow::Result<()> {
     KeyRing::migrate(url).await?;
+    let mut readers = Vec::new();
     for context in Context::ALL {
         let mut config = StoreConfig::new(context.name(), url);
         config.partitions = PARTITIONS;
         Store::migrate(&config).await?;
+        readers.push((context, Store::open(config).await?.reader()));
     }
     let views = PgPool::connect(url).await?;
     projectors::migrate(&views).await?;
+    reactors::migrate(&views, &readers).await?;
     views.close().await;
     Ok(())
 }

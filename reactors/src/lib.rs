@@ -1,3 +1,23 @@
-//! What follows from events outside of the stores: effects such as a charge, each asked for once.
+//! Runs policies: reads what happened, notes what follows from it, and asks for that until it is answered.
+//!
+//! What follows is noted in the transaction that moves the policy's checkpoint, so each event is reacted to once in
+//! effect. It is sent from there under a key that derives from policy, event and ordinal, so that sending it again is
+//! answered as before. A broker has no part in it: policies read the stores.
 
+mod checkpoints;
+mod dispatches;
+mod engine;
+mod heads;
+mod lanes;
+mod parked;
 pub mod payments;
+mod reading;
+mod schema;
+mod sender;
+mod session;
+mod timers;
+
+pub use engine::{Config, run};
+pub use parked::{NotParked, Parked, list as list_parked, retry, skip};
+pub use schema::{MigrationFailed, begin_at_head, check_version, follow_recovery, migrate};
+pub use sender::Sender;

@@ -17,6 +17,7 @@ mod postgres;
 mod products;
 mod program;
 mod projectors;
+mod reactors;
 mod relay;
 mod telemetry;
 mod verify;

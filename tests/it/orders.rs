@@ -1,5 +1,7 @@
 //! Orders over HTTP: what is taken in, refused, listed and summed up.
 
+mod live;
+
 use serde_json::{Value, json};
 
 use crate::api::world::{ACCOUNT, Answer, Api};

@@ -4,6 +4,7 @@ mod all;
 mod facts;
 mod heads;
 mod journal;
+mod market;
 mod payments;
 mod views;
 

@@ -35,7 +35,7 @@ struct ReservationWanted {
     /// How many.
     #[schema(example = 2, minimum = 1, maximum = 1_000_000)]
     quantity: i64,
-    /// Until when they should be taken: in the future, at most 30 days ahead. Nothing happens then by itself.
+    /// Until when they should be taken: in the future, at most 30 days ahead. Then they are available again.
     #[schema(value_type = String, format = DateTime, example = "2026-11-21T10:15:00Z")]
     until: Timestamp,
 }

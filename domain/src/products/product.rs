@@ -11,7 +11,7 @@ use event_schemas::products::Variant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use aggregate::{Drafted, Lease, Product, Stage};
+pub use aggregate::{Drafted, Lease, Offer, Product, Stage};
 
 use crate::text::{REASON_CHARS_MAX, TITLE_CHARS_MAX};
 use crate::{Kind, Refusal};
@@ -180,19 +180,36 @@ pub enum ProductError {
     /// It would lapse at once, or too late.
     #[error("a lease ends in the future, at most {LEASE_HOURS_MAX} hours ahead")]
     BadLease,
+    /// It is not on sale.
+    #[error("this product is not on sale; order something else, or wait until it is published")]
+    NotForSale,
+    /// It is sold in other forms.
+    #[error("this product has no variant with this sku; look at its variants")]
+    NoSuchVariant,
+    /// Whoever buys has seen another price.
+    #[error(
+        "one piece costs {} {} now, in minor units; order again if that is fine",
+        now.amount_minor, now.currency
+    )]
+    PriceChanged {
+        /// What one piece costs.
+        now: Money,
+    },
 }
 
 impl Refusal for ProductError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound => Kind::Missing,
+            Self::NotFound | Self::NoSuchVariant => Kind::Missing,
             Self::Leased { .. } => Kind::Locked,
             Self::AlreadyDrafted
             | Self::NotADraft
             | Self::NotProposed
             | Self::NotApproved
             | Self::InReview
-            | Self::Archived => Kind::Conflict,
+            | Self::Archived
+            | Self::NotForSale
+            | Self::PriceChanged { .. } => Kind::Conflict,
             Self::BadTitle
             | Self::BadDescription
             | Self::BadPrice
@@ -222,6 +239,9 @@ impl Refusal for ProductError {
             Self::BadVariants => "product-variants-invalid",
             Self::BadReason => "product-reason-invalid",
             Self::BadLease => "product-lease-out-of-range",
+            Self::NotForSale => "product-not-for-sale",
+            Self::NoSuchVariant => "product-variant-not-found",
+            Self::PriceChanged { .. } => "product-price-changed",
         }
     }
 }

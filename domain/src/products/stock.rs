@@ -52,7 +52,7 @@ pub enum StockCommand {
         reservation: ReservationId,
         /// How many.
         quantity: i64,
-        /// Until when they should be taken. Nothing happens then by itself: whoever keeps the time releases them.
+        /// Until when they should be taken. Whoever keeps the time lets the reservation lapse then.
         until: Timestamp,
         /// When it is asked for.
         at: Timestamp,
@@ -64,6 +64,11 @@ pub enum StockCommand {
     },
     /// Hand them over.
     Commit {
+        /// Which reservation.
+        reservation: ReservationId,
+    },
+    /// Keep them no longer because their time is over. If they were sold or given back meanwhile, nothing happens.
+    Lapse {
         /// Which reservation.
         reservation: ReservationId,
     },

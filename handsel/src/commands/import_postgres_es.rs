@@ -7,6 +7,7 @@ use event_schemas::Context;
 use event_store::Store;
 use event_store::adopt::{self, Table};
 use platform::bar::Bar;
+use platform::postgres::{PoolSettings, pool};
 use platform::settings::Secret;
 
 use crate::instance::Instance;
@@ -58,6 +59,9 @@ impl ImportPostgresEs {
             })
             .await?;
             bar.finish();
+            // What is adopted has been reacted to where it comes from.
+            let views = pool(&instance.urls.views, &PoolSettings::new("handsel adopt").connections_max(1)).await?;
+            reactors::begin_at_head(&views, self.context, &store.reader()).await?;
             Ok::<_, anyhow::Error>(adopted)
         };
         let adopted = adopted.await;

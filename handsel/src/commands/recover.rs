@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use event_schemas::{Context, PARTITIONS};
-use event_store::{recover, relay};
+use event_store::{Store, recover, relay};
 use platform::postgres::{PoolSettings, pool};
 
 use crate::heads;
@@ -66,5 +66,8 @@ async fn recover(instance: &Instance, context: Context) -> anyhow::Result<()> {
     let views = pool(&instance.urls.views, &PoolSettings::new("handsel recover").connections_max(2)).await?;
     projectors::start_over(&views, &[context]).await?;
     output::line(format!("{context}: its read models begin anew and are filled from the store by the projector"))?;
+    let store = Store::open(store_config(&instance.urls, context)).await?;
+    reactors::follow_recovery(&views, context, &store.reader()).await?;
+    output::line(format!("{context}: policies go on where the store ends now"))?;
     traced
 }

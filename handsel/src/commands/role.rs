@@ -63,6 +63,14 @@ pub struct Projector {
     partitions: Option<BTreeSet<i32>>,
 }
 
+/// Does what follows from events: runs policies and their timers. Several may run: one leads each policy, the others
+/// stand by. It appends events itself, so it needs the stores of all contexts.
+#[derive(Args, Clone, Debug)]
+pub struct Reactor {
+    #[command(flatten)]
+    server: ServerSettings,
+}
+
 /// For which contexts a role works.
 #[derive(Args, Clone, Debug)]
 struct Contexts {
@@ -124,6 +132,16 @@ impl Projector {
             ..plan(vec![Role::Projector], &self.server.http)
         };
         alone("projector", &self.server, &self.contexts.chosen(), plan).await
+    }
+}
+
+impl Reactor {
+    /// Runs until a signal.
+    ///
+    /// # Errors
+    /// Why it could not start or go on.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        alone("reactor", &self.server, &Context::ALL, plan(vec![Role::Reactor], &self.server.http)).await
     }
 }
 

@@ -4,12 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt as _;
-use domain::identity::Account;
-use domain::orders::Order;
-use domain::payments::Payment;
-use domain::products::{Product, Stock};
+use event_schemas::Context;
 use event_schemas::published::published;
-use event_schemas::{Context, upcasters};
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
@@ -17,9 +13,8 @@ use reactors::payments::{Simulator, SimulatorSettings};
 use tokio::net::TcpListener;
 
 use super::{Process, Role};
+use crate::aggregates;
 
-/// An aggregate with so many events more than its snapshot gets a new one.
-const SNAPSHOT_EVERY_EVENTS: i64 = 100;
 /// Payers confirm rarely.
 const SIMULATOR_CONNECTIONS_MAX: u32 = 2;
 /// Postgres takes no longer timeout than this, and takes 0 for none.
@@ -95,29 +90,19 @@ fn simulator(process: &Process<'_>) -> anyhow::Result<Simulator> {
 fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
     let spine = process.spine;
     let identity = spine.stores.get(&Context::Identity).zip(spine.keys.clone());
-    let identity = identity.map(|(store, keys)| command_api::identity::Commands {
-        accounts: store
-            .commands::<Account>((), upcasters(Context::Identity))
-            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Account>()),
-        keys,
+    let identity =
+        identity.map(|(store, keys)| command_api::identity::Commands { accounts: aggregates::accounts(store), keys });
+    // What is ordered is priced from the catalogue, also where another process changes that.
+    let orders = spine.stores.get(&Context::Orders).zip(spine.catalogue());
+    let orders = orders.map(|(store, catalogue)| command_api::orders::Commands {
+        orders: aggregates::orders(store),
+        catalogue: aggregates::products(catalogue),
     });
-    // An order has one event: there is nothing to make a snapshot of.
-    let orders = spine
-        .stores
-        .get(&Context::Orders)
-        .map(|store| command_api::orders::Commands { orders: store.commands::<Order>((), upcasters(Context::Orders)) });
     let products = spine.stores.get(&Context::Products).map(|store| command_api::products::Commands {
-        products: store
-            .commands::<Product>((), upcasters(Context::Products))
-            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Product>()),
-        stock: store
-            .commands::<Stock>((), upcasters(Context::Products))
-            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Stock>()),
+        products: aggregates::products(store),
+        stock: aggregates::stock(store),
     });
-    let payments = spine.stores.get(&Context::Payments).map(|store| command_api::payments::Commands {
-        payments: store
-            .commands::<Payment>((), upcasters(Context::Payments))
-            .with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<Payment>()),
-    });
+    let payments = spine.stores.get(&Context::Payments);
+    let payments = payments.map(|store| command_api::payments::Commands { payments: aggregates::payments(store) });
     Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products, payments })
 }

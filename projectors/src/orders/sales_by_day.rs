@@ -2,10 +2,9 @@
 
 use chrono::NaiveDate;
 use envelope::Recorded;
-use event_schemas::orders::OrderEvent;
 use event_schemas::{Context, Currency, Event};
 
-use super::events;
+use super::sales;
 use super::sums::{ADDED, Columns, Sums};
 use crate::projection::{Failed, Projection, View};
 use crate::table::Table;
@@ -28,12 +27,11 @@ impl Projection for SalesByDay {
 
     async fn apply(view: &mut View<'_>, batch: &[Recorded<Event>]) -> Result<(), Failed> {
         let mut sums: Sums<(NaiveDate, Currency)> = Sums::new();
-        for (_, happened) in events(batch) {
-            match happened {
-                OrderEvent::OrderImported { ordered_on, units, total, .. } => {
-                    sums.add((*ordered_on, total.currency), *units, total);
-                }
-            }
+        for sale in sales(batch) {
+            sums.add((sale.ordered_on, sale.total.currency), sale.units, &sale.total);
+        }
+        if sums.is_empty() {
+            return Ok(());
         }
         let sql = format!(
             "insert into {} as t (ordered_on, currency, orders, units, revenue_minor, version)

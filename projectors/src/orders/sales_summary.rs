@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use envelope::Recorded;
-use event_schemas::orders::OrderEvent;
 use event_schemas::{Context, Currency, Event};
 use uuid::Uuid;
 
-use super::events;
+use super::sales;
 use super::sums::{ADDED, Columns, Sums};
 use crate::projection::{Failed, Projection, View};
 use crate::table::Table;
@@ -40,13 +39,12 @@ impl Projection for SalesSummary {
         let mut sums: Sums<Currency> = Sums::new();
         // Sorted for the same reason as the sums.
         let mut buyers: BTreeSet<(Currency, Uuid)> = BTreeSet::new();
-        for (_, happened) in events(batch) {
-            match happened {
-                OrderEvent::OrderImported { customer, units, total, .. } => {
-                    sums.add(total.currency, *units, total);
-                    buyers.insert((total.currency, customer.0));
-                }
-            }
+        for sale in sales(batch) {
+            sums.add(sale.total.currency, sale.units, &sale.total);
+            buyers.insert((sale.total.currency, sale.customer));
+        }
+        if sums.is_empty() {
+            return Ok(());
         }
         let sql = format!(
             "with fresh as (

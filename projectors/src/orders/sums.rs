@@ -35,12 +35,16 @@ impl<K: Ord> Sums<K> {
     }
 
     /// One order more.
-    pub(super) fn add(&mut self, row: K, units: u32, total: &Money) {
+    pub(super) fn add(&mut self, row: K, units: i64, total: &Money) {
         let sum = self.0.entry(row).or_default();
         sum.orders += 1;
-        sum.units += i64::from(units);
+        sum.units += units;
         sum.revenue_minor += total.amount_minor;
         sum.events += 1;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = &K> {

@@ -27,7 +27,7 @@ fn happened(batch: &[Recorded<Event>]) -> Result<Vec<Happened<'_>>, Failed> {
                 let payment = event.aggregate_id.parse().map_err(Failed::event)?;
                 all.push(Happened { payment, event, what });
             }
-            Event::Identity(_) | Event::Orders(_) | Event::Products(_) | Event::Stock(_) => {}
+            Event::Identity(_) | Event::Orders(_) | Event::Products(_) | Event::Reservation(_) | Event::Stock(_) => {}
         }
     }
     Ok(all)

@@ -16,9 +16,10 @@ async fn a_view_that_has_grown_is_looked_up_and_not_walked_through() {
     let app = Arc::new(TestApp::start(&database, &broker, &[Role::QueryApi]).await);
     let views = PgPool::connect(database.url()).await.unwrap();
     let grow = |from: i64, to: i64| {
-        let sql = "insert into read.orders_v1 (order_id, customer, ordered_on, units, amount_minor, currency, version,
-                                               recorded_at)
-                   select lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), '1997-01-01', 1, 1, 'USD', 1, now()
+        let sql = "insert into read.orders_v1 (order_id, customer, state, ordered_on, units, amount_minor, currency,
+                                               version, recorded_at, changed_at)
+                   select lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), 'completed', '1997-01-01', 1, 1, 'USD', 1,
+                          now(), now()
                      from generate_series($1::bigint, $2::bigint) n";
         sqlx::query(sql).bind(from).bind(to).execute(&views)
     };

@@ -1,22 +1,22 @@
 //! Both APIs on a port of their own, over stores and views of their own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::identity::Account;
-use domain::orders::Order;
-use domain::payments::Payment;
-use domain::products::{Product, Stock};
+use event_schemas::Context;
 use event_schemas::published::published;
-use event_schemas::{Context, upcasters};
 use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Store, StoreConfig};
+use handsel::aggregates;
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::problem::{COMMON, Explanation};
 use platform::progress::Progress;
+use platform::readiness::Readiness;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
+use reactors::Sender;
 use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
@@ -110,18 +110,28 @@ impl Api {
         };
         let stores = Stores::new(readers);
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
-        let accounts = identity.commands::<Account>((), upcasters(Context::Identity));
-        let orders = orders.commands::<Order>((), upcasters(Context::Orders));
-        let stock = products.commands::<Stock>((), upcasters(Context::Products));
-        let products = products.commands::<Product>((), upcasters(Context::Products));
+        let sender = Sender {
+            orders: aggregates::orders(&orders),
+            products_store: products.clone(),
+            products: aggregates::products(&products),
+            reservations: aggregates::reservations(&products),
+            stock: aggregates::stock(&products),
+        };
+        let react = reactors::Config {
+            url: Secret::new(database.url()),
+            stores: BTreeMap::from([(Context::Orders, orders.clone()), (Context::Products, products.clone())]),
+            sender: sender.clone(),
+            readiness: Readiness::new(),
+        };
+        tokio::spawn(reactors::run(react, stop.clone()));
+        let Sender { orders, products, stock, .. } = sender;
+        let accounts = aggregates::accounts(&identity);
         let commands = command_api::router(command_api::Api {
             tokens: tokens.clone(),
             identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
-            orders: Some(command_api::orders::Commands { orders }),
+            orders: Some(command_api::orders::Commands { orders, catalogue: products.clone() }),
             products: Some(command_api::products::Commands { products, stock }),
-            payments: Some(command_api::payments::Commands {
-                payments: payments.commands::<Payment>((), upcasters(Context::Payments)),
-            }),
+            payments: Some(command_api::payments::Commands { payments: aggregates::payments(&payments) }),
         });
         let queries = query_api::router(queries(&database, progress, tokens.clone(), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));

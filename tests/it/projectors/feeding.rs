@@ -113,8 +113,10 @@ async fn a_projection_that_cannot_apply_an_event_does_not_hold_up_those_it_is_wr
     shows(&world, 1).await;
     topic.store(vec![order(2), order(3)]).await;
     let in_the_way =
-        "insert into read.orders_v1 select $1, customer, ordered_on, units, amount_minor, currency, version,
-                                                        recorded_at from read.orders_v1";
+        "insert into read.orders_v1 (order_id, customer, state, ordered_on, units, amount_minor, currency, version,
+                                     recorded_at, changed_at)
+         select $1, customer, state, ordered_on, units, amount_minor, currency, version, recorded_at, changed_at
+           from read.orders_v1";
     sqlx::query(in_the_way).bind(order_id(2)).execute(&world.views).await.unwrap();
     topic.publish_all(2..=3).await;
     world.until_count("read.customer_orders", 3).await;

@@ -4,6 +4,7 @@ mod acknowledged;
 mod checkpoints;
 mod facts;
 mod ledger;
+mod market;
 mod oracles;
 mod payments;
 mod rebuilt;
@@ -37,6 +38,7 @@ pub const CHECKS: &[Check] = &[
     snapshots::CHECK,
     payments::CHECK,
     settled::CHECK,
+    market::CHECK,
     topics::CHECK,
     checkpoints::CHECK,
     oracles::CHECK,

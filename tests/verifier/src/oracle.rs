@@ -122,7 +122,7 @@ pub fn find(read_model: &str) -> Option<&'static OracleOf> {
 }
 
 /// What was stored, as the event that it is.
-fn decoded(event: &Recorded<RawPayload>) -> anyhow::Result<Event> {
+pub(crate) fn decoded(event: &Recorded<RawPayload>) -> anyhow::Result<Event> {
     Ok(Event::decode(event.context.parse()?, &event.event_type, &event.event_version, event.data.get())?)
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use envelope::Timestamp;
+use event_schemas::ids::AccountId;
 use event_schemas::products::{ProductEvent, Variant};
+use event_schemas::{Money, Sku};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +67,42 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// What somebody can buy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Who sells it.
+    pub seller: AccountId,
+    /// What it is called, variant and all.
+    pub title: String,
+    /// What one piece costs.
+    pub price: Money,
+}
+
 impl Product {
+    /// What is on sale under a sku.
+    ///
+    /// # Errors
+    /// If it is not on sale, or there is no such variant.
+    pub fn offer(&self, sku: &Sku) -> Result<Offer, ProductError> {
+        let Self::Drafted(known) = self else { return Err(ProductError::NotFound) };
+        let variant = known.first.variants.iter().find(|variant| variant.sku == *sku);
+        let variant = variant.ok_or(ProductError::NoSuchVariant)?;
+        if known.stage != Stage::Published {
+            return Err(ProductError::NotForSale);
+        }
+        let title = format!("{}, {}", known.shown.title, variant.title);
+        Ok(Offer { seller: known.first.seller, title, price: known.shown.price })
+    }
+
+    /// That a variant is on sale at this price.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn offers_at(&self, sku: &Sku, price: Money) -> Result<(), ProductError> {
+        let now = self.offer(sku)?.price;
+        if now == price { Ok(()) } else { Err(ProductError::PriceChanged { now }) }
+    }
+
     /// Every rule is a row: a state, a command, and what follows from them.
     ///
     /// # Errors

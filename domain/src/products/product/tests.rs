@@ -89,6 +89,32 @@ fn a_product_is_drafted_once() {
 }
 
 #[test]
+fn only_what_is_published_is_offered_and_at_its_price() {
+    let (sku, other) = ("MUG-RED".parse().unwrap(), "MUG-BLUE".parse().unwrap());
+    let price = shown().price;
+    let offer = Offer { seller: AccountId(Uuid::from_u128(1)), title: "Mug, Red".into(), price };
+    let due = [
+        Err(ProductError::NotForSale),
+        Err(ProductError::NotForSale),
+        Ok(offer),
+        Err(ProductError::NotForSale),
+        Err(ProductError::NotForSale),
+    ];
+    for (stage, due) in stages().into_iter().zip(due) {
+        let mut product = Product::default();
+        stage.into_iter().for_each(|event| product.evolve(event));
+        assert_eq!(product.offer(&sku), due);
+        assert_eq!(product.offer(&other), Err(ProductError::NoSuchVariant));
+        assert_eq!(product.offers_at(&sku, price), due.map(|_| ()));
+    }
+    assert_eq!(Product::default().offer(&sku), Err(ProductError::NotFound));
+    let mut product = Product::default();
+    let now = Money { amount_minor: 1400, ..price };
+    stages()[2].iter().cloned().chain([ProductEvent::ProductRepriced { price: now }]).for_each(|e| product.evolve(e));
+    assert_eq!(product.offers_at(&sku, price), Err(ProductError::PriceChanged { now }));
+}
+
+#[test]
 fn nothing_is_done_to_what_is_not_there() {
     let take = ProductCommand::TakeLease { by: "ana".into(), until: at(5), at: at(0) };
     let release = ProductCommand::ReleaseLease { by: "ana".into(), at: at(0) };
@@ -190,6 +216,13 @@ fn refusals_keep_their_kinds_and_codes() {
         (E::BadVariants, Kind::Invalid, "product-variants-invalid"),
         (E::BadReason, Kind::Invalid, "product-reason-invalid"),
         (E::BadLease, Kind::Invalid, "product-lease-out-of-range"),
+        (E::NotForSale, Kind::Conflict, "product-not-for-sale"),
+        (E::NoSuchVariant, Kind::Missing, "product-variant-not-found"),
+        (
+            E::PriceChanged { now: Money { amount_minor: 1, currency: Currency::USD } },
+            Kind::Conflict,
+            "product-price-changed",
+        ),
     ];
     for (error, kind, code) in all {
         assert_eq!((error.kind(), error.code()), (kind, code));

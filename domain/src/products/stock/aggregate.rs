@@ -62,7 +62,7 @@ impl Stock {
     /// # Errors
     /// The reason why nothing follows.
     pub fn decide(&self, command: StockCommand) -> Result<Vec<StockEvent>, StockError> {
-        use StockCommand::{Adjust, Commit, Receive, Release, Reserve};
+        use StockCommand::{Adjust, Commit, Lapse, Receive, Release, Reserve};
         let none = Pieces::default();
         match (self, command) {
             (_, Receive { quantity, .. } | Reserve { quantity, .. }) if !(1..=QUANTITY_MAX).contains(&quantity) => {
@@ -79,6 +79,7 @@ impl Stock {
             (Self::Absent, Adjust { .. } | Reserve { .. } | Release { .. } | Commit { .. }) => {
                 Err(StockError::NotFound)
             }
+            (Self::Absent, Lapse { .. }) => Ok(vec![]),
             (Self::Counted(pieces), Adjust { change, reason }) => {
                 pieces.moved(change)?;
                 Ok(vec![StockEvent::StockAdjusted { change, reason }])
@@ -88,6 +89,7 @@ impl Stock {
             }
             (Self::Counted(pieces), Release { reservation }) => pieces.release(reservation),
             (Self::Counted(pieces), Commit { reservation }) => pieces.commit(reservation),
+            (Self::Counted(pieces), Lapse { reservation }) => Ok(pieces.lapse(reservation)),
         }
     }
 
@@ -159,6 +161,11 @@ impl Pieces {
             (None, Some(Finished { committed: true, .. })) => Err(StockError::AlreadyCommitted),
             (None, None) => Err(StockError::NoReservation),
         }
+    }
+
+    fn lapse(&self, reservation: ReservationId) -> Vec<StockEvent> {
+        let held = self.open.get(&reservation);
+        held.map(|held| StockEvent::StockReleased { reservation, quantity: held.quantity }).into_iter().collect()
     }
 
     fn commit(&self, reservation: ReservationId) -> Result<Vec<StockEvent>, StockError> {

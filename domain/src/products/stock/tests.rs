@@ -58,6 +58,10 @@ fn commit(number: u128) -> StockCommand {
     StockCommand::Commit { reservation: id(number) }
 }
 
+fn lapse(number: u128) -> StockCommand {
+    StockCommand::Lapse { reservation: id(number) }
+}
+
 fn committed(number: u128, quantity: i64) -> StockEvent {
     StockEvent::StockCommitted { reservation: id(number), quantity }
 }
@@ -166,6 +170,16 @@ fn a_reservation_acts_once() {
 }
 
 #[test]
+fn what_is_over_lapses_and_what_was_settled_before_stays_so() {
+    let held = vec![received(5), reserved(1, 3)];
+    given(held.clone()).when(lapse(1)).then_expect_events(vec![released(1, 3)]);
+    for settled in [vec![], vec![received(5)], [held.clone(), vec![committed(1, 3)]].concat()] {
+        given(settled).when(lapse(1)).then_expect_events(vec![]);
+    }
+    given([held, vec![released(1, 3)]].concat()).when(lapse(1)).then_expect_events(vec![]);
+}
+
+#[test]
 fn the_state_stays_bounded_however_much_is_sold() {
     let mut stock = Stock::default();
     stock.evolve(received(QUANTITY_MAX));
@@ -245,6 +259,7 @@ fn reservations() -> impl Strategy<Value = StockCommand> {
         2 => (0u128..5, prop_oneof![0i64..6, Just(i64::MAX)]).prop_map(|(number, quantity)| reserve(number, quantity)),
         1 => (0u128..5).prop_map(release),
         1 => (0u128..5).prop_map(commit),
+        1 => (0u128..5).prop_map(lapse),
     ]
 }
 

@@ -36,6 +36,11 @@ pub(super) async fn run(instance: &Instance, url: &Secret, master: Option<Master
         copy(*context, &store.reader(), &there).await?;
         readers.push((*context, Store::open(store_config(&there, *context)).await?.reader()));
     }
+    // What is copied has been reacted to where it comes from.
+    let views = pool(&there.views, &PoolSettings::new("handsel replay").connections_max(1)).await?;
+    for (context, reader) in &readers {
+        reactors::begin_at_head(&views, *context, reader).await?;
+    }
     let keys = match (master, &spine.keys) {
         (Some(master), Some(here)) => Some(carry_keys(here, &there, master).await?),
         _ => None,

@@ -3,7 +3,7 @@
 use domain::identity::Account;
 use domain::orders::Order;
 use domain::payments::Payment;
-use domain::products::{Product, Stock};
+use domain::products::{Product, Reservation, Stock};
 use domain::{Folded, shape};
 use event_schemas::{Context, Event};
 use platform::bar::Bar;
@@ -134,12 +134,14 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
         happened.push(Event::decode(context, &row.event_type, &row.event_version, &row.payload)?);
     }
     let (mut account, mut order) = (Account::default(), Order::default());
-    let (mut product, mut stock, mut payment) = (Product::default(), Stock::default(), Payment::default());
+    let (mut product, mut reservation, mut stock) = (Product::default(), Reservation::default(), Stock::default());
+    let mut payment = Payment::default();
     for event in happened {
         match event {
             Event::Identity(event) => account.evolve(event),
             Event::Orders(event) => order.evolve(event),
             Event::Products(event) => product.evolve(event),
+            Event::Reservation(event) => reservation.evolve(event),
             Event::Stock(event) => stock.evolve(event),
             Event::Payments(event) => payment.evolve(event),
         }
@@ -148,6 +150,7 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
         (Context::Identity, "account") => one(&account).map(Some),
         (Context::Orders, "order") => one(&order).map(Some),
         (Context::Products, "product") => one(&product).map(Some),
+        (Context::Products, "reservation") => one(&reservation).map(Some),
         (Context::Products, "stock") => one(&stock).map(Some),
         (Context::Payments, "payment") => one(&payment).map(Some),
         _ => Ok(None),

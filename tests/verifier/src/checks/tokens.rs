@@ -25,6 +25,7 @@ pub(super) const CHECK: Check =
 #[derive(sqlx::FromRow)]
 struct Newest {
     position: i64,
+    aggregate_type: String,
     aggregate_id: String,
     sequence: i64,
 }
@@ -67,15 +68,16 @@ impl Asked<'_> {
     /// Asks for the newest events of a store, each in the view of its context and in the log of all events.
     async fn newest(&self, store: &StoreOf, outcome: &mut Outcome) -> anyhow::Result<()> {
         let history = store.reader.head().await?.history;
-        let newest: Vec<Newest> =
-            sqlx::query_as("select position, aggregate_id, sequence from events order by position desc limit $1")
-                .bind(EVENTS_MAX)
-                .fetch_all(&store.database)
-                .await?;
+        let newest: Vec<Newest> = sqlx::query_as(
+            "select position, aggregate_type, aggregate_id, sequence from events order by position desc limit $1",
+        )
+        .bind(EVENTS_MAX)
+        .fetch_all(&store.database)
+        .await?;
         let (mut queries, mut refused) = (0_u64, 0_u64);
         for event in &newest {
             let token = self.token(history, event);
-            for path in [self.of_context(event), self.of_log(event)] {
+            for path in self.of_context(event).into_iter().chain([self.of_log(event)]) {
                 queries += 1;
                 refused += self.ask(&path, &token, event, outcome).await?;
             }
@@ -92,16 +94,19 @@ impl Asked<'_> {
         ConsistencyToken::of(self.context.name(), history, &touched).encode(&self.subject.tokens)
     }
 
-    fn of_context(&self, event: &Newest) -> String {
-        match self.context {
+    /// Where its aggregate is shown, if it is by itself.
+    fn of_context(&self, event: &Newest) -> Option<String> {
+        Some(match self.context {
             Context::Identity => format!("/v1/accounts/{}", event.aggregate_id),
             Context::Orders => format!("/v1/orders/{}", event.aggregate_id),
             Context::Products => match event.aggregate_id.split_once('/') {
                 Some((product, sku)) => format!("/v1/products/{product}/stock/{sku}"),
+                // What an order has reserved is shown with the stock.
+                None if event.aggregate_type == "reservation" => return None,
                 None => format!("/v1/products/{}", event.aggregate_id),
             },
             Context::Payments => format!("/v1/payments/{}", event.aggregate_id),
-        }
+        })
     }
 
     fn of_log(&self, event: &Newest) -> String {

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context as _;
 use chrono::NaiveDate;
 use envelope::{Recorded, Timestamp};
-use event_schemas::orders::OrderEvent;
+use event_schemas::orders::{OrderEvent, OrderLine};
 use event_schemas::{Currency, Event, Money};
 use event_store::RawPayload;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Asked, Keys, Oracle, Row, cell, decoded};
@@ -14,11 +16,17 @@ use super::{Asked, Keys, Oracle, Row, cell, decoded};
 /// An order that exists.
 struct Order {
     customer: Uuid,
+    seller: Option<Uuid>,
+    state: &'static str,
+    reason: Option<Value>,
     ordered_on: NaiveDate,
-    units: u32,
+    units: i64,
     total: Money,
+    lines: Option<Vec<Value>>,
+    shipments: Option<Vec<Value>>,
     version: i64,
     recorded_at: Timestamp,
+    changed_at: Timestamp,
 }
 
 /// Everything that was ordered.
@@ -28,13 +36,113 @@ struct Book(BTreeMap<Uuid, Order>);
 impl Book {
     fn take(&mut self, event: &Recorded<RawPayload>) -> anyhow::Result<()> {
         let Event::Orders(happened) = decoded(event)? else { return Ok(()) };
-        match happened {
-            OrderEvent::OrderImported { order, customer, ordered_on, units, total } => {
-                let (version, recorded_at) = (event.sequence, event.recorded_at);
-                let new = Order { customer: customer.0, ordered_on, units, total, version, recorded_at };
-                anyhow::ensure!(self.0.insert(order.0, new).is_none(), "order {order} was imported twice");
-            }
+        if let OrderEvent::OrderImported { .. } | OrderEvent::OrderPlaced { .. } = happened {
+            let (id, order) = begun(event, happened)?;
+            anyhow::ensure!(self.0.insert(id, order).is_none(), "order {id} began twice");
+            return Ok(());
         }
+        let order = self.0.get_mut(&event.aggregate_id.parse()?).context("something happened to an unknown order")?;
+        order.goes_on(event, happened)
+    }
+}
+
+/// The order that begins with an event.
+fn begun(event: &Recorded<RawPayload>, happened: OrderEvent) -> anyhow::Result<(Uuid, Order)> {
+    let (version, recorded_at, reason) = (event.sequence, event.recorded_at, None);
+    match happened {
+        OrderEvent::OrderImported { order, customer, ordered_on, units, total } => {
+            let (customer, units) = (customer.0, i64::from(units));
+            let (seller, state, lines, shipments, changed_at) = (None, "completed", None, None, recorded_at);
+            let order_ = Order {
+                customer,
+                seller,
+                state,
+                reason,
+                ordered_on,
+                units,
+                total,
+                lines,
+                shipments,
+                version,
+                recorded_at,
+                changed_at,
+            };
+            Ok((order.0, order_))
+        }
+        OrderEvent::OrderPlaced { order, customer, seller, ordered_on, lines, total, .. } => {
+            let units = lines.iter().map(|line| line.quantity).sum();
+            let cost: i64 = lines.iter().map(|line| line.quantity * line.unit_price.amount_minor).sum();
+            anyhow::ensure!(cost == total.amount_minor, "order {order} costs {cost}, not {}", total.amount_minor);
+            let line = |line: &OrderLine| {
+                json!({"product": line.product, "sku": line.sku, "title": line.title, "quantity": line.quantity,
+                       "shipped": 0, "unit_price": line.unit_price})
+            };
+            let (customer, seller, state, changed_at) = (customer.0, Some(seller.0), "placed", recorded_at);
+            let (lines, shipments) = (Some(lines.iter().map(line).collect()), Some(vec![]));
+            let order_ = Order {
+                customer,
+                seller,
+                state,
+                reason,
+                ordered_on,
+                units,
+                total,
+                lines,
+                shipments,
+                version,
+                recorded_at,
+                changed_at,
+            };
+            Ok((order.0, order_))
+        }
+        other => anyhow::bail!("an order began with {}", other.name()),
+    }
+}
+
+impl Order {
+    /// From which states an event may come, and to which it leads: I17, the graph of orders.
+    fn goes_on(&mut self, event: &Recorded<RawPayload>, happened: OrderEvent) -> anyhow::Result<()> {
+        let (from, to): (&[&str], _) = match &happened {
+            OrderEvent::OrderImported { .. } | OrderEvent::OrderPlaced { .. } => (&[], "placed"),
+            OrderEvent::OrderReserved { .. } => (&["placed"], "reserved"),
+            OrderEvent::OrderConfirmed { .. } => (&["reserved"], "confirmed"),
+            OrderEvent::OrderShipped { whole: false, .. } => (&["confirmed", "partly_shipped"], "partly_shipped"),
+            OrderEvent::OrderShipped { whole: true, .. } => (&["confirmed", "partly_shipped"], "shipped"),
+            OrderEvent::OrderDelivered { .. } => (&["shipped"], "delivered"),
+            OrderEvent::OrderCompleted { .. } => (&["delivered"], "completed"),
+            OrderEvent::OrderCancelled { .. } => (&["placed", "reserved", "confirmed"], "cancelled"),
+        };
+        let (id, was) = (&event.aggregate_id, self.state);
+        anyhow::ensure!(from.contains(&was), "order {id} was {was}, and {} happened to it", happened.name());
+        match happened {
+            OrderEvent::OrderShipped { shipment, lines, tracking, whole } => {
+                let known = self.lines.get_or_insert_default();
+                for sent in &lines {
+                    let line = known
+                        .iter_mut()
+                        .find(|line| line["product"] == json!(sent.product) && line["sku"] == json!(sent.sku));
+                    let line = line.with_context(|| format!("order {id}: {} was not ordered", sent.sku))?;
+                    let shipped = line["shipped"].as_i64().unwrap_or_default() + sent.quantity;
+                    let ordered = line["quantity"].as_i64().unwrap_or_default();
+                    anyhow::ensure!(shipped <= ordered, "order {id}: {shipped} of {ordered} {} were sent", sent.sku);
+                    line["shipped"] = json!(shipped);
+                }
+                let left = known.iter().any(|line| line["shipped"] != line["quantity"]);
+                anyhow::ensure!(whole != left, "order {id}: whether all is sent is said wrongly");
+                let shipped_at = event.recorded_at;
+                let sent = json!({"shipment": shipment, "lines": lines, "tracking": tracking,
+                                  "shipped_at": shipped_at});
+                self.shipments.get_or_insert_default().push(sent);
+            }
+            OrderEvent::OrderCancelled { reason, .. } => self.reason = Some(json!(reason)),
+            OrderEvent::OrderCompleted { customer, ordered_on, units, total } => {
+                let said = (customer.0, ordered_on, units, total);
+                let is = (self.customer, self.ordered_on, self.units, self.total);
+                anyhow::ensure!(said == is, "order {id} was completed as another one");
+            }
+            _ => {}
+        }
+        (self.state, self.version, self.changed_at) = (to, event.sequence, event.recorded_at);
         Ok(())
     }
 }
@@ -53,16 +161,26 @@ impl Oracle for Orders {
             Row::new([
                 ("order_id", cell(id)),
                 ("customer", cell(order.customer)),
+                ("seller", order.seller.and_then(cell)),
+                ("state", cell(order.state)),
+                ("reason", order.reason.as_ref().and_then(Value::as_str).and_then(cell)),
                 ("ordered_on", cell(order.ordered_on)),
                 ("units", cell(order.units)),
                 ("amount_minor", cell(order.total.amount_minor)),
                 ("currency", cell(order.total.currency)),
+                ("lines", json_of(order.lines.as_ref())),
+                ("shipments", json_of(order.shipments.as_ref())),
                 ("version", cell(order.version)),
                 ("recorded_at", cell(order.recorded_at)),
+                ("changed_at", cell(order.changed_at)),
             ])
         };
         Ok(self.0.0.iter().map(row).collect())
     }
+}
+
+fn json_of(values: Option<&Vec<Value>>) -> Option<String> {
+    values.and_then(|values| cell(json!(values)))
 }
 
 /// Every order under its customer.
@@ -80,6 +198,7 @@ impl Oracle for CustomerOrders {
                 ("customer", cell(order.customer)),
                 ("ordered_on", cell(order.ordered_on)),
                 ("order_id", cell(id)),
+                ("state", cell(order.state)),
                 ("units", cell(order.units)),
                 ("amount_minor", cell(order.total.amount_minor)),
                 ("currency", cell(order.total.currency)),
@@ -95,19 +214,19 @@ impl Oracle for CustomerOrders {
 struct Sold {
     orders: u64,
     customers: BTreeSet<Uuid>,
-    units: u64,
+    units: i64,
     revenue_minor: i128,
 }
 
 impl Book {
-    /// Adds up all orders that are one by this.
+    /// Adds up all orders that were sold for good and are one by this.
     fn sold_by<K: Ord>(&self, by: impl Fn(&Order) -> K) -> BTreeMap<K, Sold> {
         let mut sold: BTreeMap<K, Sold> = BTreeMap::new();
-        for order in self.0.values() {
+        for order in self.0.values().filter(|order| order.state == "completed") {
             let one = sold.entry(by(order)).or_default();
             one.orders += 1;
             one.customers.insert(order.customer);
-            one.units += u64::from(order.units);
+            one.units += order.units;
             one.revenue_minor += i128::from(order.total.amount_minor);
         }
         sold
@@ -172,6 +291,7 @@ pub(super) fn orders(_: &[&Row]) -> Vec<Asked> {
     let fields = &[
         ("/order", "order_id"),
         ("/customer", "customer"),
+        ("/state", "state"),
         ("/ordered_on", "ordered_on"),
         ("/units", "units"),
         ("/total/amount_minor", "amount_minor"),
@@ -186,6 +306,7 @@ pub(super) fn orders(_: &[&Row]) -> Vec<Asked> {
 pub(super) fn of_customers(rows: &[&Row]) -> Vec<Asked> {
     let fields = &[
         ("/order", "order_id"),
+        ("/state", "state"),
         ("/ordered_on", "ordered_on"),
         ("/units", "units"),
         ("/total/amount_minor", "amount_minor"),

@@ -1,0 +1,140 @@
+//! Runs each policy in one process at a time.
+
+use std::collections::BTreeMap;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use domain::policies::{POLICIES, Policy};
+use event_schemas::Context;
+use event_store::{Reader, Store};
+use platform::postgres::{ENDS_WITH_ITS_CLIENT, PoolSettings, answered, pool_lazy};
+use platform::readiness::{Check, Readiness};
+use platform::settings::Secret;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::heads::Heads;
+use crate::reading::Stopped;
+use crate::sender::Sender;
+use crate::session::Session;
+
+/// Half of every lock's key, so that nobody else's advisory locks are met.
+const LOCK_KIND: i32 = 0x4853_5243;
+const CONNECTIONS_MAX: u32 = 6;
+/// How long a policy waits that cannot go on.
+const RETRY_STOPPED: Duration = Duration::from_secs(2);
+/// How often one that stands by looks whether it may lead, and one that leads whether it still holds its lock.
+const LOCK_EVERY: Duration = Duration::from_secs(1);
+/// How long the connection of the lock may be left unanswered.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What a process that reacts wants to know.
+#[derive(Clone)]
+pub struct Config {
+    /// The database of the schema `react`. It must not lead through a pooler: locks live on a connection.
+    pub url: Secret,
+    /// The stores that policies read.
+    pub stores: BTreeMap<Context, Store>,
+    /// Asks for what follows.
+    pub sender: Sender,
+    /// Where each policy says how it is.
+    pub readiness: Readiness,
+}
+
+/// Runs every policy until `shutdown`. What is away is waited for; nothing ends it early.
+///
+/// # Errors
+/// If the URL cannot be read.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let settings = PoolSettings::new("handsel reactor").connections_max(CONNECTIONS_MAX);
+    let pool = pool_lazy(&config.url, &settings)?;
+    let heads = Heads::start(&config.stores, &shutdown);
+    let mut tasks = JoinSet::new();
+    for policy in POLICIES {
+        let engine = Engine {
+            policy,
+            url: config.url.clone(),
+            pool: pool.clone(),
+            readers: policy.contexts.iter().filter_map(|c| Some((*c, config.stores.get(c)?.reader()))).collect(),
+            sender: config.sender.clone(),
+            heads: heads.clone(),
+            check: config.readiness.check(format!("policy-{}", policy.name)),
+            shutdown: shutdown.clone(),
+        };
+        tasks.spawn(engine.run());
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+pub(crate) struct Engine {
+    pub(crate) policy: &'static Policy,
+    url: Secret,
+    pub(crate) pool: PgPool,
+    pub(crate) readers: BTreeMap<Context, Reader>,
+    pub(crate) sender: Sender,
+    pub(crate) heads: Heads,
+    pub(crate) check: Check,
+    shutdown: CancellationToken,
+}
+
+impl Engine {
+    async fn run(mut self) {
+        let (policy, shutdown) = (self.policy.name, self.shutdown.clone());
+        while !shutdown.is_cancelled() {
+            let stopped = tokio::select! {
+                stopped = self.lead() => stopped,
+                () = shutdown.cancelled() => return,
+            };
+            if let Err(Stopped::Settled) = stopped {
+                tracing::info!(policy, "Somebody settled what was parked; reading it again");
+            } else if let Err(reason) = stopped {
+                tracing::warn!(policy, %reason, "The policy stopped and tries again: {reason}");
+                if reason.needs_person() {
+                    self.check.fail(reason.to_string());
+                } else {
+                    self.check.pass_but(format!("it waits: {reason}"));
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY_STOPPED) => {}
+                    () = shutdown.cancelled() => return,
+                }
+            }
+        }
+    }
+
+    /// Works for as long as this process holds the policy's lock; stands by until then.
+    async fn lead(&mut self) -> Result<(), Stopped> {
+        let options = PgConnectOptions::from_str(self.url.expose())?
+            .application_name("handsel reactor lock")
+            .options(ENDS_WITH_ITS_CLIENT);
+        let mut lock = answered(ANSWER_WAIT_MAX, PgConnection::connect_with(&options)).await?;
+        let take = "select pg_try_advisory_lock($1, hashtext($2))";
+        loop {
+            let taking = sqlx::query_scalar(take).bind(LOCK_KIND).bind(self.policy.name).fetch_one(&mut lock);
+            if answered(ANSWER_WAIT_MAX, taking).await? {
+                break;
+            }
+            self.check.pass();
+            tokio::time::sleep(LOCK_EVERY).await;
+        }
+        tracing::info!(policy = self.policy.name, "The policy runs here");
+        let mut session = Session::begin(self).await?;
+        let held = async {
+            loop {
+                tokio::time::sleep(LOCK_EVERY).await;
+                if answered(ANSWER_WAIT_MAX, lock.ping()).await.is_err() {
+                    return Stopped::Unlocked;
+                }
+            }
+        };
+        tokio::select! {
+            stopped = session.work(self) => stopped,
+            stopped = held => Err(stopped),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Makes the schema `react` and says where each policy begins.
+
+use domain::policies::POLICIES;
+use event_schemas::Context;
+use event_store::{Reader, StoreError};
+use platform::postgres::{SchemaVersion, schema_version};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Connection as _, PgPool};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Why the schema is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationFailed {
+    /// The schema was made by a newer version of this program.
+    #[error("the schema `react` was migrated by a newer version ({0}); run that version or a newer one")]
+    Newer(i64),
+    /// Nothing was migrated, or by an older version.
+    #[error("the schema `react` is not that of this version; run `handsel migrate`")]
+    NotMigrated,
+    /// A migration was refused.
+    #[error("migrating the schema `react`: {0}")]
+    Refused(#[source] MigrateError),
+    /// Postgres refused or is away.
+    #[error("the database of the policies: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A store cannot be asked where it ends.
+    #[error("asking where a store ends: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// Makes or updates the schema. A policy that is new begins at the ends of its stores: what happened before it was
+/// there, it does not react to.
+///
+/// # Errors
+/// [`MigrationFailed`] says what to do.
+pub async fn migrate(pool: &PgPool, stores: &[(Context, Reader)]) -> Result<(), MigrationFailed> {
+    // Detached, because its search path is not that of the other connections.
+    let mut connection = pool.acquire().await?.detach();
+    // Two processes that start together would both find nothing.
+    sqlx::raw_sql("select pg_advisory_lock(hashtext('handsel migrate react'))").execute(&mut connection).await?;
+    sqlx::raw_sql("create schema if not exists react; set search_path = react").execute(&mut connection).await?;
+    MIGRATIONS.run_direct(&mut connection).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => MigrationFailed::Newer(version),
+        other => MigrationFailed::Refused(other),
+    })?;
+    for (context, reader) in stores {
+        let head = reader.head().await?;
+        for policy in POLICIES.iter().filter(|policy| policy.contexts.contains(context)) {
+            sqlx::query(
+                "insert into checkpoints (policy, context, history, position, event_id) values ($1, $2, $3, $4, $5)
+                 on conflict do nothing",
+            )
+            .bind(policy.name)
+            .bind(context.name())
+            .bind(head.history.0)
+            .bind(head.position.get())
+            .bind(head.event_id)
+            .execute(&mut connection)
+            .await?;
+        }
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Lets every policy begin where a store ends now: for a store into which events were copied that others have reacted
+/// to already.
+///
+/// # Errors
+/// If a database is away.
+pub async fn begin_at_head(pool: &PgPool, context: Context, reader: &Reader) -> Result<(), MigrationFailed> {
+    let head = reader.head().await?;
+    sqlx::query("update react.checkpoints set history = $2, position = $3, event_id = $4 where context = $1")
+        .bind(context.name())
+        .bind(head.history.0)
+        .bind(head.position.get())
+        .bind(head.event_id)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// The schema exists and is that of this program.
+///
+/// # Errors
+/// [`MigrationFailed`] says what to do.
+pub async fn check_version(pool: &PgPool) -> Result<(), MigrationFailed> {
+    let found = schema_version(pool, "react._sqlx_migrations", &MIGRATIONS).await.map_err(|error| {
+        let code = error.as_database_error().and_then(|refusal| refusal.code());
+        // There is no such table, or not even the schema.
+        if code.is_some_and(|code| code == "42P01" || code == "3F000") {
+            MigrationFailed::NotMigrated
+        } else {
+            MigrationFailed::Database(error)
+        }
+    })?;
+    match found {
+        SchemaVersion::Older => Err(MigrationFailed::NotMigrated),
+        SchemaVersion::Same => Ok(()),
+        SchemaVersion::Newer(newest) => Err(MigrationFailed::Newer(newest)),
+    }
+}
+
+/// Lets the policies go on in the history that a store has begun after it lost events. What was noted for events that
+/// are gone stays noted: it may have been sent, and those who are asked decide whether it still matters.
+///
+/// # Errors
+/// If a database is away.
+pub async fn follow_recovery(pool: &PgPool, context: Context, reader: &Reader) -> Result<(), MigrationFailed> {
+    let head = reader.head().await?;
+    let held: Vec<(String, i64)> =
+        sqlx::query_as("select policy, position from react.checkpoints where context = $1 and history <> $2")
+            .bind(context.name())
+            .bind(head.history.0)
+            .fetch_all(pool)
+            .await?;
+    for (policy, position) in held {
+        let position = envelope::Position(position.min(head.position.get()));
+        let event = reader.event_at(position).await?;
+        sqlx::query(
+            "update react.checkpoints set history = $3, position = $4, event_id = $5
+              where policy = $1 and context = $2",
+        )
+        .bind(policy)
+        .bind(context.name())
+        .bind(head.history.0)
+        .bind(position.get())
+        .bind(event)
+        .execute(pool)
+        .await?;
+    }
+    Ok(())
+}

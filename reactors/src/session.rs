@@ -1,0 +1,250 @@
+//! A policy at work: what is noted is sent, what happened is reacted to, what is due fires.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use envelope::Position;
+use event_schemas::Context;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::checkpoints::Checkpoint;
+use crate::dispatches::{self, Noted};
+use crate::engine::Engine;
+use crate::lanes::Lanes;
+use crate::reading::{self, Stopped};
+use crate::sender::Sent;
+use crate::timers::{self, Agenda};
+
+/// How many commands of a policy are under way at once.
+const IN_FLIGHT_MAX: usize = 256;
+/// How many may wait in memory; beyond that they wait in their table, and nothing more is read.
+const WAITING_MAX: usize = 5_000;
+/// How many timers fire in one transaction.
+const TIMERS_MAX: i64 = 2_000;
+/// How long a command that could not be asked waits.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long nothing at all may happen before the agenda is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What a policy has in hand.
+pub(crate) struct Session {
+    checkpoints: BTreeMap<Context, Checkpoint>,
+    lanes: Lanes,
+    /// The newest command that is in the lanes, or was.
+    newest: i64,
+    /// There are more in the table than were taken into the lanes.
+    more: bool,
+    under_way: JoinSet<(Noted, Sent)>,
+    answered: Vec<i64>,
+    /// Timers due by then fire as soon as the stores have been read up to there.
+    firing: Option<(DateTime<Utc>, BTreeMap<Context, Position>)>,
+    look_at: Instant,
+    /// How often a person had settled what was parked when this began.
+    settled: i64,
+}
+
+impl Session {
+    pub(crate) async fn begin(engine: &Engine) -> Result<Self, Stopped> {
+        let mut checkpoints = BTreeMap::new();
+        for (context, reader) in &engine.readers {
+            let begun = reading::begin(&engine.pool, engine.policy, *context, reader).await?;
+            checkpoints.insert(*context, begun);
+        }
+        let (lanes, under_way) = (Lanes::default(), JoinSet::new());
+        let (answered, firing, look_at) = (Vec::new(), None, Instant::now());
+        let settled = timers::agenda(&engine.pool, engine.policy.name).await?.settled;
+        Ok(Self { checkpoints, lanes, newest: 0, more: true, under_way, answered, firing, look_at, settled })
+    }
+
+    pub(crate) async fn work(&mut self, engine: &mut Engine) -> Result<(), Stopped> {
+        loop {
+            let mut moved = self.take(engine).await?;
+            self.tell(engine);
+            moved |= self.react(engine).await?;
+            moved |= self.fire(engine).await?;
+            self.send(engine);
+            self.forget(engine).await?;
+            if moved {
+                continue;
+            }
+            let full = self.lanes.len() >= WAITING_MAX;
+            tokio::select! {
+                Some(sent) = self.under_way.join_next() => self.settle(engine, sent).await?,
+                () = engine.heads.grown(engine.policy.contexts), if !full => {}
+                () = tokio::time::sleep_until(self.look_at) => {}
+            }
+            while let Some(sent) = self.under_way.try_join_next() {
+                self.settle(engine, sent).await?;
+            }
+        }
+    }
+
+    /// Work may be given also while something waits for a person.
+    fn tell(&self, engine: &Engine) {
+        match self.lanes.parked() {
+            0 => engine.check.pass(),
+            count => engine.check.pass_but(format!(
+                "commands for {count} aggregates were refused and wait for a person: see `handsel policies parked`"
+            )),
+        }
+    }
+
+    /// Takes commands that were noted before into the lanes.
+    async fn take(&mut self, engine: &Engine) -> Result<bool, Stopped> {
+        if !self.more || self.lanes.len() >= WAITING_MAX {
+            return Ok(false);
+        }
+        let max = i64::try_from(WAITING_MAX).unwrap_or(i64::MAX);
+        let noted = dispatches::after(&engine.pool, engine.policy.name, self.newest, max).await?;
+        self.more = i64::try_from(noted.len()).is_ok_and(|count| count == max);
+        let any = !noted.is_empty();
+        self.push(noted);
+        Ok(any)
+    }
+
+    fn push(&mut self, noted: Vec<Noted>) {
+        for one in noted {
+            // What is noted while the table is still being read is met again there.
+            if one.number > self.newest {
+                self.newest = one.number;
+                self.lanes.push(one);
+            }
+        }
+    }
+
+    /// Reads each store once, if it has grown.
+    async fn react(&mut self, engine: &Engine) -> Result<bool, Stopped> {
+        if self.more || self.lanes.len() >= WAITING_MAX {
+            return Ok(false);
+        }
+        let mut moved = false;
+        for (context, reader) in &engine.readers {
+            let Some(from) = self.checkpoints.get(context).copied() else { continue };
+            if engine.heads.newest(*context) <= from.position {
+                continue;
+            }
+            let Some((to, noted)) = reading::step(&engine.pool, engine.policy, *context, reader, &from).await? else {
+                continue;
+            };
+            self.checkpoints.insert(*context, to);
+            self.push(noted);
+            moved = true;
+        }
+        Ok(moved)
+    }
+
+    /// Fires what is due. Whatever was recorded before a timer was due has been reacted to by then, so that what makes
+    /// it needless has been heard of.
+    async fn fire(&mut self, engine: &Engine) -> Result<bool, Stopped> {
+        if self.lanes.len() >= WAITING_MAX || self.more {
+            return Ok(false);
+        }
+        if self.firing.is_none() && Instant::now() >= self.look_at {
+            let Agenda { now, next, settled } = timers::agenda(&engine.pool, engine.policy.name).await?;
+            self.look_at = Instant::now() + pause(now, next);
+            if self.settled != settled {
+                return Err(Stopped::Settled);
+            }
+            if next.is_some_and(|next| next <= now) {
+                let mut heads = BTreeMap::new();
+                for (context, reader) in &engine.readers {
+                    let head = reader.head().await.map_err(|error| Stopped::Store(*context, error))?;
+                    heads.insert(*context, head.position);
+                }
+                self.firing = Some((now, heads));
+            }
+        }
+        let Some((by, heads)) = &self.firing else { return Ok(false) };
+        let read = |(context, head): (&Context, &Position)| {
+            self.checkpoints.get(context).is_some_and(|at| at.position >= *head)
+        };
+        if !heads.iter().all(read) {
+            return Ok(false);
+        }
+        let noted = timers::fire(&engine.pool, engine.policy.name, *by, TIMERS_MAX).await?;
+        metrics::counter!("handsel_policy_timers_total", "policy" => engine.policy.name)
+            .increment(u64::try_from(noted.len()).unwrap_or_default());
+        if i64::try_from(noted.len()).is_ok_and(|count| count < TIMERS_MAX) {
+            self.firing = None;
+            self.look_at = Instant::now();
+        }
+        self.push(noted);
+        Ok(true)
+    }
+
+    /// Sends as much as may be under way.
+    fn send(&mut self, engine: &Engine) {
+        while self.under_way.len() < IN_FLIGHT_MAX {
+            let Some(noted) = self.lanes.next() else { return };
+            let (sender, policy) = (engine.sender.clone(), engine.policy.name);
+            self.under_way.spawn(async move {
+                loop {
+                    match sender.send(policy, &noted).await {
+                        Sent::Later(why) => {
+                            tracing::debug!(policy, why, "A command cannot be asked for now");
+                            tokio::time::sleep(RETRY).await;
+                        }
+                        sent => return (noted, sent),
+                    }
+                }
+            });
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        engine: &Engine,
+        sent: Result<(Noted, Sent), tokio::task::JoinError>,
+    ) -> Result<(), Stopped> {
+        let policy = engine.policy.name;
+        let (noted, sent) = match sent {
+            Ok(sent) => sent,
+            Err(error) => {
+                let failed = std::io::Error::other(error);
+                return Err(Stopped::Database(sqlx::Error::Io(failed)));
+            }
+        };
+        let outcome = match &sent {
+            Sent::Done => "done",
+            Sent::Later(_) => "later",
+            Sent::Refused(_) => "refused",
+        };
+        metrics::counter!("handsel_policy_dispatches_total", "policy" => policy, "outcome" => outcome).increment(1);
+        match sent {
+            Sent::Done | Sent::Later(_) => {
+                self.lanes.answered(&noted.target);
+                self.answered.push(noted.number);
+            }
+            Sent::Refused(why) => {
+                let (kind, id) = &noted.target;
+                tracing::error!(
+                    policy,
+                    why,
+                    "A command was refused, so that it and what follows for {kind} {id} wait; see `handsel policies \
+                     parked`: {why}"
+                );
+                dispatches::park(&engine.pool, noted.number, &why).await?;
+                self.lanes.refused(&noted.target);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was answered. Where this is not reached, it is sent again and answered as before.
+    async fn forget(&mut self, engine: &Engine) -> Result<(), Stopped> {
+        if self.answered.is_empty() {
+            return Ok(());
+        }
+        platform::faults::pass("policy.answered");
+        dispatches::remove(&engine.pool, &self.answered).await?;
+        self.answered.clear();
+        Ok(())
+    }
+}
+
+/// How long until the agenda is worth another look.
+fn pause(now: DateTime<Utc>, next: Option<DateTime<Utc>>) -> Duration {
+    next.and_then(|next| (next - now).to_std().ok()).map_or(LOOK_EVERY, |wait| wait.min(LOOK_EVERY))
+}

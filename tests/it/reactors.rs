@@ -1,0 +1,4 @@
+//! Policies at work: what they note and send, whatever is killed, refused, cut off or begun anew.
+
+mod fulfilment;
+mod world;

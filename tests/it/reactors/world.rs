@@ -1,0 +1,155 @@
+//! Policies over stores of their own, without an API in front.
+
+use std::collections::BTreeMap;
+
+use domain::orders::{Order, OrderCommand, Placing, Stage};
+use domain::products::{Draft, Edit, ProductCommand, Shown, StockCommand};
+use envelope::Cause;
+use event_schemas::ids::{AccountId, OrderId, ProductId};
+use event_schemas::orders::OrderLine;
+use event_schemas::products::Variant;
+use event_schemas::{Context, Currency, Money, Sku};
+use event_store::{Ask, Store, StoreConfig};
+use handsel::aggregates;
+use platform::readiness::Readiness;
+use platform::settings::Secret;
+use reactors::{Config, Sender};
+use sqlx::PgPool;
+use tests::{ETA_MAX, TestDatabase, database, until};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub(super) struct World {
+    pub(super) database: TestDatabase,
+    pub(super) views: PgPool,
+    pub(super) stores: BTreeMap<Context, Store>,
+    pub(super) sender: Sender,
+}
+
+/// Policies that run.
+pub(super) struct Running {
+    pub(super) readiness: Readiness,
+    task: JoinHandle<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let database = database().await;
+        let views = PgPool::connect(database.url()).await.unwrap();
+        let mut stores = BTreeMap::new();
+        for context in [Context::Orders, Context::Products] {
+            stores.insert(context, Store::open(StoreConfig::new(context.name(), database.url())).await.unwrap());
+        }
+        let (orders, products) = (&stores[&Context::Orders], &stores[&Context::Products]);
+        let sender = Sender {
+            orders: aggregates::orders(orders),
+            products_store: products.clone(),
+            products: aggregates::products(products),
+            reservations: aggregates::reservations(products),
+            stock: aggregates::stock(products),
+        };
+        Self { database, views, stores, sender }
+    }
+
+    pub(super) fn run(&self) -> Running {
+        let (readiness, shutdown) = (Readiness::new(), CancellationToken::new());
+        let config = Config {
+            url: Secret::new(self.database.url()),
+            stores: self.stores.clone(),
+            sender: self.sender.clone(),
+            readiness: readiness.clone(),
+        };
+        readiness.started();
+        let task = tokio::spawn(reactors::run(config, shutdown.clone()));
+        Running { readiness, task, shutdown }
+    }
+
+    /// Puts a gift on sale, which costs nothing, and gives its id.
+    pub(super) async fn sells(&self, pieces: i64) -> ProductId {
+        let product = ProductId::new();
+        let price = Money { amount_minor: 0, currency: Currency::USD };
+        let shown = Shown { title: "Gift".into(), description: String::new(), price, categories: vec![], media: None };
+        let variants = vec![Variant { sku: sku(), title: "Red".into() }];
+        let draft = Draft { product, seller: AccountId(Uuid::nil()), shown, variants };
+        let mut commands = vec![ProductCommand::Draft(Box::new(draft))];
+        for edit in [Edit::Propose, Edit::Approve] {
+            commands.push(ProductCommand::Edit { by: "ana".into(), at: platform::clock::now(), edit });
+        }
+        for command in commands {
+            self.sender.products.execute(&product.to_string(), command, by_ana()).await.unwrap();
+        }
+        let receive = StockCommand::Receive { product, sku: sku(), quantity: pieces };
+        self.sender.stock.execute(&format!("{product}/RED"), receive, by_ana()).await.unwrap();
+        product
+    }
+
+    /// Orders so many pieces of it.
+    pub(super) async fn place(&self, product: ProductId, quantity: i64) -> OrderId {
+        let (order, title) = (OrderId::new(), "Gift, Red".to_owned());
+        let unit_price = Money { amount_minor: 0, currency: Currency::USD };
+        let placing = Placing {
+            order,
+            customer: AccountId(Uuid::nil()),
+            seller: AccountId(Uuid::nil()),
+            lines: vec![OrderLine { product, sku: sku(), title, quantity, unit_price }],
+            payment_method: "pm_sim_ok".into(),
+            at: platform::clock::now(),
+        };
+        self.ask(order, OrderCommand::Place(Box::new(placing))).await;
+        order
+    }
+
+    pub(super) async fn ask(&self, order: OrderId, command: OrderCommand) {
+        self.sender.orders.execute(&order.to_string(), command, by_ana()).await.unwrap();
+    }
+
+    pub(super) async fn stage(&self, order: OrderId) -> Option<Stage> {
+        let (_, loaded): (_, Order) = self.sender.orders.load(&order.to_string()).await.unwrap();
+        loaded.live().map(|live| live.stage)
+    }
+
+    pub(super) async fn until_stage(&self, order: OrderId, stage: Stage) {
+        until(&format!("{order} is {stage:?}"), ETA_MAX, async || self.stage(order).await == Some(stage)).await;
+    }
+
+    /// On hand, and reserved of it.
+    pub(super) async fn stock(&self, product: ProductId) -> (i64, i64) {
+        let (_, stock) = self.sender.stock.load(&format!("{product}/RED")).await.unwrap();
+        stock.pieces().map(|pieces| (pieces.on_hand, pieces.reserved)).unwrap_or_default()
+    }
+
+    pub(super) async fn count(&self, what: &str) -> i64 {
+        sqlx::query_scalar(&format!("select count(*) from {what}")).fetch_one(&self.views).await.unwrap()
+    }
+
+    pub(super) async fn until_count(&self, what: &str, count: i64) {
+        until(&format!("{count} of {what}"), ETA_MAX, async || self.count(what).await == count).await;
+    }
+}
+
+impl Running {
+    /// Nothing gets to know of it, as when the process is killed.
+    pub(super) async fn kill(self) {
+        self.task.abort();
+        let _aborted = self.task.await;
+    }
+
+    pub(super) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+    pub(super) async fn until_told(&self, what: &str) {
+        until(what, ETA_MAX, async || self.readiness.report().contains(what)).await;
+    }
+}
+
+pub(super) fn sku() -> Sku {
+    "RED".parse().unwrap()
+}
+
+pub(super) fn by_ana() -> Ask {
+    Ask::new(Cause::new("ana", Uuid::new_v4()))
+}
