@@ -110,13 +110,7 @@ impl Api {
         };
         let stores = Stores::new(readers);
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
-        let sender = Sender {
-            orders: aggregates::orders(&orders),
-            products_store: products.clone(),
-            products: aggregates::products(&products),
-            reservations: aggregates::reservations(&products),
-            stock: aggregates::stock(&products),
-        };
+        let sender = sender(&orders, &products);
         let react = reactors::Config {
             url: Secret::new(database.url()),
             stores: BTreeMap::from([(Context::Orders, orders.clone()), (Context::Products, products.clone())]),
@@ -208,6 +202,17 @@ fn queries(database: &TestDatabase, progress: Progress, tokens: TokenKey, patien
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
     query_api::App { views, progress, wait_max, tokens }
+}
+
+/// What policies ask for.
+fn sender(orders: &Store, products: &Store) -> Sender {
+    Sender {
+        orders: aggregates::orders(orders),
+        products_store: products.clone(),
+        products: aggregates::products(products),
+        reservations: aggregates::reservations(products),
+        stock: aggregates::stock(products),
+    }
 }
 
 async fn open(database: &TestDatabase, context: Context) -> Store {
