@@ -24,7 +24,7 @@ pub fn orders(store: &Store) -> Commands<Order> {
     store.commands((), upcasters(Context::Orders))
 }
 
-/// Payments. One has some hundred operations at most.
+/// Payments.
 #[must_use]
 pub fn payments(store: &Store) -> Commands<Payment> {
     with_snapshots(store, Context::Payments)

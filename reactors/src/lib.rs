@@ -6,6 +6,7 @@
 
 mod checkpoints;
 mod dispatches;
+mod effects;
 mod engine;
 mod heads;
 mod lanes;

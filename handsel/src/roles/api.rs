@@ -44,7 +44,7 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
         described.push(command_api::openapi());
         problems.extend(command_api::problems());
         if process.spine.stores.contains_key(&Context::Payments) {
-            routes = routes.merge(reactors::payments::http::routes(simulator(process)?));
+            routes = routes.merge(reactors::payments::http::routes(simulator(process, SIMULATOR_CONNECTIONS_MAX)?));
             described.push(reactors::payments::http::openapi());
             problems.extend(reactors::payments::http::problems());
         }
@@ -80,8 +80,8 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
 }
 
 /// The payment provider that is simulated, with its books beside the payments.
-fn simulator(process: &Process<'_>) -> anyhow::Result<Simulator> {
-    let settings = PoolSettings::new("handsel payment simulator").connections_max(SIMULATOR_CONNECTIONS_MAX);
+pub(super) fn simulator(process: &Process<'_>, connections_max: u32) -> anyhow::Result<Simulator> {
+    let settings = PoolSettings::new("handsel payment simulator").connections_max(connections_max);
     let pool = pool_lazy(&process.instance.urls.stores[&Context::Payments], &settings)?;
     Ok(Simulator::new(pool, SimulatorSettings::default()))
 }
@@ -102,7 +102,9 @@ fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
         products: aggregates::products(store),
         stock: aggregates::stock(store),
     });
-    let payments = spine.stores.get(&Context::Payments);
-    let payments = payments.map(|store| command_api::payments::Commands { payments: aggregates::payments(store) });
+    let payments = spine
+        .stores
+        .get(&Context::Payments)
+        .map(|store| command_api::payments::Commands { payments: aggregates::payments(store) });
     Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products, payments })
 }

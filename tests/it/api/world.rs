@@ -1,6 +1,7 @@
 //! Both APIs on a port of their own, over stores and views of their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_schemas::Context;
@@ -84,6 +85,15 @@ impl Api {
     }
 
     pub(crate) async fn start_with(patience: Patience) -> Self {
+        Self::begin(patience, true).await
+    }
+
+    /// Nothing follows from events: a test sees what is there before, or does it itself.
+    pub(crate) async fn without_policies() -> Self {
+        Self::begin(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }, false).await
+    }
+
+    async fn begin(patience: Patience, policies: bool) -> Self {
         _ = rustls::crypto::ring::default_provider().install_default();
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
@@ -110,14 +120,28 @@ impl Api {
         };
         let stores = Stores::new(readers);
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
-        let sender = sender(&orders, &products);
+        let sender = Sender {
+            orders: aggregates::orders(&orders),
+            payments: aggregates::payments(&payments),
+            products_store: products.clone(),
+            products: aggregates::products(&products),
+            reservations: aggregates::reservations(&products),
+            stock: aggregates::stock(&products),
+        };
         let react = reactors::Config {
             url: Secret::new(database.url()),
-            stores: BTreeMap::from([(Context::Orders, orders.clone()), (Context::Products, products.clone())]),
+            stores: BTreeMap::from([
+                (Context::Orders, orders.clone()),
+                (Context::Payments, payments.clone()),
+                (Context::Products, products.clone()),
+            ]),
+            provider: Arc::new(Simulator::new(views.clone(), SimulatorSettings::default())),
             sender: sender.clone(),
             readiness: Readiness::new(),
         };
-        tokio::spawn(reactors::run(react, stop.clone()));
+        if policies {
+            tokio::spawn(reactors::run(react, stop.clone()));
+        }
         let Sender { orders, products, stock, .. } = sender;
         let accounts = aggregates::accounts(&identity);
         let commands = command_api::router(command_api::Api {
@@ -202,17 +226,6 @@ fn queries(database: &TestDatabase, progress: Progress, tokens: TokenKey, patien
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
     query_api::App { views, progress, wait_max, tokens }
-}
-
-/// What policies ask for.
-fn sender(orders: &Store, products: &Store) -> Sender {
-    Sender {
-        orders: aggregates::orders(orders),
-        products_store: products.clone(),
-        products: aggregates::products(products),
-        reservations: aggregates::reservations(products),
-        stock: aggregates::stock(products),
-    }
 }
 
 async fn open(database: &TestDatabase, context: Context) -> Store {

@@ -86,7 +86,8 @@ impl Shop {
     /// An order of it, which waits for its payment.
     pub(super) async fn buy(&mut self) {
         let lines = json!([{"product": account(9), "sku": "RED", "quantity": 2}]);
-        let body = json!({"order": account(8), "customer": account(1), "lines": lines, "payment_method": "pm_sim_ok"});
+        let body = json!({"order": account(8), "customer": account(1), "lines": lines,
+                          "payment_method": "pm_sim_action_required"});
         let answer = self.world.app.post("/v1/orders", "bought", &body).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         self.journal.push(Acknowledged {
