@@ -1,5 +1,8 @@
 //! How this program decides on each kind of aggregate: with which upcasters, and how often a snapshot is kept.
 
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
 use cqrs_es::Aggregate;
 use domain::Folded;
 use domain::identity::Account;
@@ -8,6 +11,7 @@ use domain::payments::Payment;
 use domain::products::{Product, Reservation, Stock};
 use event_schemas::{Context, upcasters};
 use event_store::{Commands, Store};
+use reactors::Sender;
 
 /// An aggregate with so many events more than its snapshot gets a new one.
 const SNAPSHOT_EVERY_EVENTS: i64 = 100;
@@ -55,4 +59,25 @@ where
     A::Error: Send + 'static,
 {
     store.commands((), upcasters(context)).with_snapshots(SNAPSHOT_EVERY_EVENTS, domain::shape::<A>())
+}
+
+/// How policies ask: every aggregate that they name, in stores that must all be here.
+///
+/// # Errors
+/// If one is not.
+pub fn sender(stores: &BTreeMap<Context, Store>) -> anyhow::Result<Sender> {
+    let store = |context: Context| {
+        stores
+            .get(&context)
+            .with_context(|| format!("policies ask `{context}`, whose store this process does not have"))
+    };
+    let products_store = store(Context::Products)?;
+    Ok(Sender {
+        orders: orders(store(Context::Orders)?),
+        payments: payments(store(Context::Payments)?),
+        products_store: products_store.clone(),
+        products: products(products_store),
+        reservations: reservations(products_store),
+        stock: stock(products_store),
+    })
 }

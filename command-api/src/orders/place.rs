@@ -176,7 +176,7 @@ async fn priced_line(app: &App, index: usize, line: WantedLine) -> Result<(Accou
         };
         let detail = format!("{refused}; nothing was changed");
         let problem = Problem::new(answer::status(refused.kind()), refused.code(), detail);
-        problem.at(&format!("/lines/{index}/{field}"), refused)
+        problem.at(format!("/lines/{index}/{field}"), refused)
     })?;
     Ok((offer.seller, OrderLine { product, sku, title: offer.title, quantity, unit_price: offer.price }))
 }

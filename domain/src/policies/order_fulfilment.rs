@@ -1,12 +1,12 @@
 //! How an order comes from its placing to its end: its pieces are reserved, it is paid, sent, delivered and completed,
 //! or what was done for it is undone.
 
-use envelope::Recorded;
+use envelope::{Recorded, Timestamp};
 use event_schemas::ids::{OperationId, OrderId, PaymentId, ReservationId};
-use event_schemas::orders::{CancellationReason, CancelledStage, OrderEvent};
+use event_schemas::orders::{CancellationReason, CancelledStage, OrderEvent, OrderLine};
 use event_schemas::payments::{OperationKind, PaymentEvent};
 use event_schemas::products::{DeclineReason, ReservationEvent};
-use event_schemas::{Context, Event};
+use event_schemas::{Context, Event, Money};
 
 use super::{Dispatch, OrderAsk, Policy, Reaction, ReservationAsk, Timer, WantedLine, ask};
 use crate::payments::PaymentCommand;
@@ -35,25 +35,7 @@ fn of_order(order: OrderId, happened: &OrderEvent) -> Vec<Reaction> {
     match happened {
         // It triggers nothing: it was completed elsewhere.
         OrderEvent::OrderImported { .. } => vec![],
-        OrderEvent::OrderPlaced { lines, pay_until, .. } => {
-            let wanted = |line: &event_schemas::orders::OrderLine| WantedLine {
-                product: line.product,
-                sku: line.sku.clone(),
-                quantity: line.quantity,
-                unit_price: line.unit_price,
-            };
-            let lines = lines.iter().map(wanted).collect();
-            vec![
-                reserve(order, ReservationAsk::Make { order, lines }),
-                Reaction::Remind(Timer {
-                    name: PAYMENT_DUE,
-                    about: about(order),
-                    why: "the order waits for its payment",
-                    due: *pay_until,
-                    dispatch: cancel(order, CancellationReason::PaymentExpired),
-                }),
-            ]
-        }
+        OrderEvent::OrderPlaced { lines, pay_until, .. } => placed(order, lines, *pay_until),
         // Nothing is to be paid for what costs nothing.
         OrderEvent::OrderReserved { total, .. } if total.amount_minor == 0 => {
             vec![ask(Dispatch::Order { order, ask: OrderAsk::Confirm })]
@@ -79,15 +61,7 @@ fn of_order(order: OrderId, happened: &OrderEvent) -> Vec<Reaction> {
                 dispatch: cancel(order, CancellationReason::NotShipped),
             }),
         ],
-        OrderEvent::OrderShipped { total, .. } => {
-            let mut all = vec![forget(order, SHIPMENT_DUE), reserve(order, ReservationAsk::Commit)];
-            if total.amount_minor > 0 {
-                // With the first shipment, all of it. Later ones ask for the same, which acts once.
-                let operation = operation(order, "capture");
-                all.push(pay(order, PaymentCommand::Capture { operation, amount: None }));
-            }
-            all
-        }
+        OrderEvent::OrderShipped { total, .. } => shipped(order, total),
         OrderEvent::OrderDelivered { complete_at } => vec![Reaction::Remind(Timer {
             name: COMPLETION,
             about: about(order),
@@ -96,16 +70,51 @@ fn of_order(order: OrderId, happened: &OrderEvent) -> Vec<Reaction> {
             dispatch: Dispatch::Order { order, ask: OrderAsk::Complete },
         })],
         OrderEvent::OrderCompleted { .. } => vec![forget(order, COMPLETION)],
-        OrderEvent::OrderCancelled { stage, total, .. } => {
-            let mut all =
-                vec![forget(order, PAYMENT_DUE), forget(order, SHIPMENT_DUE), reserve(order, ReservationAsk::Release)];
-            if *stage != CancelledStage::Placed && total.amount_minor > 0 {
-                // Also an authorization that is still under way: the payment remembers it.
-                all.push(pay(order, PaymentCommand::Void { operation: operation(order, "void") }));
-            }
-            all
-        }
+        OrderEvent::OrderCancelled { stage, total, .. } => cancelled(order, *stage, total),
     }
+}
+
+/// It is to be reserved, and it waits for its payment so long.
+fn placed(order: OrderId, lines: &[OrderLine], pay_until: Timestamp) -> Vec<Reaction> {
+    let wanted = |line: &OrderLine| WantedLine {
+        product: line.product,
+        sku: line.sku.clone(),
+        quantity: line.quantity,
+        unit_price: line.unit_price,
+    };
+    let lines = lines.iter().map(wanted).collect();
+    vec![
+        reserve(order, ReservationAsk::Make { order, lines }),
+        Reaction::Remind(Timer {
+            name: PAYMENT_DUE,
+            about: about(order),
+            why: "the order waits for its payment",
+            due: pay_until,
+            dispatch: cancel(order, CancellationReason::PaymentExpired),
+        }),
+    ]
+}
+
+/// Its pieces are sold, and it is paid for.
+fn shipped(order: OrderId, total: &Money) -> Vec<Reaction> {
+    let mut all = vec![forget(order, SHIPMENT_DUE), reserve(order, ReservationAsk::Commit)];
+    if total.amount_minor > 0 {
+        // With the first shipment, all of it. Later ones ask for the same, which acts once.
+        let operation = operation(order, "capture");
+        all.push(pay(order, PaymentCommand::Capture { operation, amount: None }));
+    }
+    all
+}
+
+/// What was done for it is undone.
+fn cancelled(order: OrderId, stage: CancelledStage, total: &Money) -> Vec<Reaction> {
+    let mut all =
+        vec![forget(order, PAYMENT_DUE), forget(order, SHIPMENT_DUE), reserve(order, ReservationAsk::Release)];
+    if stage != CancelledStage::Placed && total.amount_minor > 0 {
+        // Also an authorization that is still under way: the payment remembers it.
+        all.push(pay(order, PaymentCommand::Void { operation: operation(order, "void") }));
+    }
+    all
 }
 
 fn of_payment(happened: &PaymentEvent) -> Vec<Reaction> {

@@ -18,7 +18,6 @@ use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
 use query_api::SearchRole;
-use reactors::Sender;
 use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
@@ -101,16 +100,11 @@ impl Api {
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
         let keys = KeyRing::connect(views.clone(), MasterKey::random()).await.unwrap();
-        let (identity, orders) = (open(&database, Context::Identity).await, open(&database, Context::Orders).await);
-        let products = open(&database, Context::Products).await;
-        let payments = open(&database, Context::Payments).await;
+        let mut stores = BTreeMap::new();
+        for context in Context::ALL {
+            stores.insert(context, open(&database, context).await);
+        }
         let (progress, stop, tokens) = (Progress::default(), CancellationToken::new(), TokenKey::new([7; 32]));
-        let readers = [
-            (Context::Identity, identity.reader()),
-            (Context::Orders, orders.reader()),
-            (Context::Products, products.reader()),
-            (Context::Payments, payments.reader()),
-        ];
         let config = Config {
             topics: Default::default(),
             group: "handsel.projector.v1".to_owned(),
@@ -121,43 +115,17 @@ impl Api {
             only: None,
             check: None,
         };
-        let (index, search) = search(products.reader(), &progress, &stop).await;
-        let stores = Stores::new(readers);
-        tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
-        let sender = Sender {
-            orders: aggregates::orders(&orders),
-            payments: aggregates::payments(&payments),
-            products_store: products.clone(),
-            products: aggregates::products(&products),
-            reservations: aggregates::reservations(&products),
-            stock: aggregates::stock(&products),
-        };
-        let react = reactors::Config {
-            url: Secret::new(database.url()),
-            stores: BTreeMap::from([
-                (Context::Orders, orders.clone()),
-                (Context::Payments, payments.clone()),
-                (Context::Products, products.clone()),
-            ]),
-            provider: Arc::new(Simulator::new(views.clone(), SimulatorSettings::default())),
-            sender: sender.clone(),
-            readiness: Readiness::new(),
-        };
+        let (index, search) = search(stores[&Context::Products].reader(), &progress, &stop).await;
+        let readers = Stores::new(stores.iter().map(|(context, store)| (*context, store.reader())));
+        tokio::spawn(projectors::run(config, readers.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
+        let provider = Simulator::new(views.clone(), SimulatorSettings::default());
         if policies {
-            tokio::spawn(reactors::run(react, stop.clone()));
+            let url = Secret::new(database.url());
+            tokio::spawn(reactors::run(react(url, &stores, &provider), stop.clone()));
         }
-        let Sender { orders, products, stock, .. } = sender;
-        let accounts = aggregates::accounts(&identity);
-        let commands = command_api::router(command_api::Api {
-            tokens: tokens.clone(),
-            identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
-            orders: Some(command_api::orders::Commands { orders, catalogue: products.clone() }),
-            products: Some(command_api::products::Commands { products, stock }),
-            payments: Some(command_api::payments::Commands { payments: aggregates::payments(&payments) }),
-        });
+        let commands = command_api::router(commands(&stores, &keys, &tokens));
         let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
-        let provider = Simulator::new(views.clone(), SimulatorSettings::default());
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -168,10 +136,10 @@ impl Api {
         Self {
             database,
             keys,
-            stores,
+            stores: readers,
             tokens,
             provider,
-            payments,
+            payments: stores[&Context::Payments].clone(),
             base,
             client: Client::new(),
             _stop: stop.drop_guard(),
@@ -258,6 +226,30 @@ async fn search(store: Reader, progress: &Progress, stop: &CancellationToken) ->
     tokio::spawn(serving.into_future());
     tests::until("the index is whole", tests::ETA_MAX, async || slot.get().is_some()).await;
     (folder, SearchRole::at(&url).unwrap())
+}
+
+/// Policies over these stores, as the role runs them.
+fn react(url: Secret, stores: &BTreeMap<Context, Store>, provider: &Simulator) -> reactors::Config {
+    let (stores, sender) = (stores.clone(), aggregates::sender(stores).unwrap());
+    reactors::Config { url, stores, sender, provider: Arc::new(provider.clone()), readiness: Readiness::new() }
+}
+
+fn commands(stores: &BTreeMap<Context, Store>, keys: &KeyRing, tokens: &TokenKey) -> command_api::Api {
+    let store = |context| &stores[&context];
+    let (accounts, keys) = (aggregates::accounts(store(Context::Identity)), keys.clone());
+    let products = aggregates::products(store(Context::Products));
+    let orders = aggregates::orders(store(Context::Orders));
+    let payments = aggregates::payments(store(Context::Payments));
+    command_api::Api {
+        tokens: tokens.clone(),
+        identity: Some(command_api::identity::Commands { accounts, keys }),
+        orders: Some(command_api::orders::Commands { orders, catalogue: products.clone() }),
+        products: Some(command_api::products::Commands {
+            products,
+            stock: aggregates::stock(store(Context::Products)),
+        }),
+        payments: Some(command_api::payments::Commands { payments }),
+    }
 }
 
 async fn open(database: &TestDatabase, context: Context) -> Store {

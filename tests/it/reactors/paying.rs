@@ -46,8 +46,10 @@ impl PaymentProvider for Stuck {
 }
 
 /// A method, and what becomes of an order that is paid with it and sent if it can be: its stage, the payment's last
-/// event, how often money was moved at the provider, and what is left of ten pieces.
-const CELLS: [(&str, Stage, &str, i64, (i64, i64)); 7] = [
+/// event, how often money was moved at the provider, and what is left of ten pieces and reserved of them.
+type Cell = (&'static str, Stage, &'static str, i64, (i64, i64));
+
+const CELLS: [Cell; 7] = [
     ("pm_sim_ok", Stage::Shipped, "PaymentCaptured", 2, (9, 0)),
     ("pm_sim_declined", Stage::Cancelled, "PaymentOperationFailed", 0, (10, 0)),
     ("pm_sim_timeout_before", Stage::Shipped, "PaymentCaptured", 2, (9, 0)),

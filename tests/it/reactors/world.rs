@@ -45,15 +45,7 @@ impl World {
         for context in [Context::Orders, Context::Payments, Context::Products] {
             stores.insert(context, Store::open(StoreConfig::new(context.name(), database.url())).await.unwrap());
         }
-        let (orders, products) = (&stores[&Context::Orders], &stores[&Context::Products]);
-        let sender = Sender {
-            orders: aggregates::orders(orders),
-            payments: aggregates::payments(&stores[&Context::Payments]),
-            products_store: products.clone(),
-            products: aggregates::products(products),
-            reservations: aggregates::reservations(products),
-            stock: aggregates::stock(products),
-        };
+        let sender = aggregates::sender(&stores).unwrap();
         let settings = SimulatorSettings { late_ms: 1_500, ..SimulatorSettings::default() };
         let provider = Simulator::new(views.clone(), settings);
         Self { database, views, stores, sender, provider }
