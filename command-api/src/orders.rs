@@ -1,6 +1,7 @@
 //! Orders over HTTP. Nothing is decided here.
 
 mod batch;
+mod catalogue;
 mod fulfil;
 mod place;
 mod problems;
@@ -10,7 +11,6 @@ use axum::http::Method;
 use axum::response::Response;
 use chrono::NaiveDate;
 use domain::orders::{Order, OrderCommand, OrderError};
-use domain::products::Product;
 use event_schemas::ids::{AccountId, OrderId};
 use event_schemas::{Context, Currency, Money};
 use event_store::Done;
@@ -25,6 +25,7 @@ use utoipa_axum::routes;
 
 use crate::answer;
 
+pub use catalogue::Catalogue;
 pub(crate) use problems::PROBLEMS;
 
 /// What the commands of this context need.
@@ -32,8 +33,8 @@ pub(crate) use problems::PROBLEMS;
 pub struct Commands {
     /// Decides on orders.
     pub orders: event_store::Commands<Order>,
-    /// What is sold, and for how much, as its own store has it. It is only read here.
-    pub catalogue: event_store::Commands<Product>,
+    /// What is sold, and for how much.
+    pub catalogue: Catalogue,
 }
 
 #[derive(Clone)]

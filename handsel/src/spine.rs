@@ -24,8 +24,6 @@ const KEYS_CONNECTIONS_MAX: u32 = 4;
 pub struct Needs {
     /// The stores of the contexts.
     pub stores: bool,
-    /// The products, to look up what is ordered.
-    pub catalogue: bool,
     /// The keys of personal data, if one of the contexts holds any.
     pub keys: bool,
     /// The read models.
@@ -46,31 +44,26 @@ pub struct Spine {
     views: Option<PgPool>,
     tokens: Option<TokenKey>,
     watched: Vec<(&'static str, PgPool)>,
-    /// The store of products where they are only looked up.
-    catalogue: Option<Store>,
 }
 
 impl Needs {
     /// Everything, as commands want it that work on the whole instance.
-    pub const ALL: Self = Self { stores: true, catalogue: true, keys: true, views: true, tokens: true };
+    pub const ALL: Self = Self { stores: true, keys: true, views: true, tokens: true };
 
     /// What these roles work on.
     #[must_use]
     pub fn of(roles: &[Role]) -> Self {
-        let mut needs = Self { stores: false, catalogue: false, keys: false, views: false, tokens: false };
+        let mut needs = Self { stores: false, keys: false, views: false, tokens: false };
         for role in roles {
             let one = match role {
                 Role::CommandApi => Self { views: false, ..Self::ALL },
-                Role::QueryApi => Self { stores: false, catalogue: false, keys: false, ..Self::ALL },
-                Role::Relay | Role::Search => {
-                    Self { stores: true, catalogue: false, keys: false, views: false, tokens: false }
-                }
-                Role::Projector => Self { catalogue: false, tokens: false, ..Self::ALL },
-                Role::Reactor => Self { catalogue: false, keys: false, tokens: false, ..Self::ALL },
+                Role::QueryApi => Self { stores: false, keys: false, ..Self::ALL },
+                Role::Relay | Role::Search => Self { stores: true, keys: false, views: false, tokens: false },
+                Role::Projector => Self { tokens: false, ..Self::ALL },
+                Role::Reactor => Self { keys: false, tokens: false, ..Self::ALL },
             };
             needs = Self {
                 stores: needs.stores || one.stores,
-                catalogue: needs.catalogue || one.catalogue,
                 keys: needs.keys || one.keys,
                 views: needs.views || one.views,
                 tokens: needs.tokens || one.tokens,
@@ -107,7 +100,6 @@ impl Spine {
             views: None,
             tokens: None,
             watched: Vec::new(),
-            catalogue: None,
         };
         let stores = if needs.stores { contexts } else { &[] };
         let mut vouched = heads::vouched(&instance.settings, stores);
@@ -115,10 +107,6 @@ impl Spine {
             let vouched = vouched.remove(context);
             let store = Store::open(StoreConfig { vouched, ..store_config(&instance.urls, *context) }).await;
             spine.stores.insert(*context, store.with_context(|| format!("opening the store `{context}`"))?);
-        }
-        if needs.catalogue && contexts.contains(&Context::Orders) && !contexts.contains(&Context::Products) {
-            let store = Store::open(store_config(&instance.urls, Context::Products)).await;
-            spine.catalogue = Some(store.context("opening the store `products`, to look up what is ordered")?);
         }
         if needs.keys && contexts.iter().copied().any(holds_personal_data) {
             let settings = PoolSettings::new("handsel keys").connections_max(KEYS_CONNECTIONS_MAX).plan_each_call();
@@ -139,12 +127,6 @@ impl Spine {
             spine.tokens = Some(TokenKey::new(instance.master()?.derived("consistency tokens and cursors")));
         }
         Ok(spine)
-    }
-
-    /// Where products are looked up.
-    #[must_use]
-    pub fn catalogue(&self) -> Option<&Store> {
-        self.stores.get(&Context::Products).or(self.catalogue.as_ref())
     }
 
     /// The stores as projections read them.

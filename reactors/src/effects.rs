@@ -200,8 +200,19 @@ async fn call(provider: Arc<dyn PaymentProvider>, row: Row, performs: bool) -> (
         Came::LookedUp(came.unwrap_or(Err(NoAnswer::TimedOut)))
     };
     let (kind, outcome) = (row.request.kind.name(), said(&came));
-    metrics::counter!("handsel_payment_calls_total", "kind" => kind, "outcome" => outcome).increment(1);
+    calls_total(kind, outcome).increment(1);
     (row, came)
+}
+
+fn calls_total(kind: &'static str, outcome: &'static str) -> metrics::Counter {
+    metrics::counter!("handsel_payment_calls_total", "kind" => kind, "outcome" => outcome)
+}
+
+/// Shown from the start.
+pub(crate) fn show_metrics() {
+    for kind in ["authorize", "capture", "void", "refund"] {
+        calls_total(kind, "succeeded").increment(0);
+    }
 }
 
 fn said(came: &Came) -> &'static str {

@@ -21,7 +21,7 @@ use crate::heads::Heads;
 use crate::payments::PaymentProvider;
 use crate::reading::Stopped;
 use crate::sender::Sender;
-use crate::session::Session;
+use crate::session::{self, Session};
 
 /// Half of every lock's key, so that nobody else's advisory locks are met.
 const LOCK_KIND: i32 = 0x4853_5243;
@@ -97,6 +97,7 @@ pub(crate) struct Engine {
 impl Engine {
     async fn run(mut self) {
         let (policy, shutdown) = (self.policy.name, self.shutdown.clone());
+        session::show_metrics(policy);
         while !shutdown.is_cancelled() {
             let stopped = tokio::select! {
                 stopped = self.lead() => stopped,

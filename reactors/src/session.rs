@@ -174,8 +174,7 @@ impl Session {
             return Ok(false);
         }
         let noted = timers::fire(&engine.pool, engine.policy.name, *by, TIMERS_MAX).await?;
-        metrics::counter!("handsel_policy_timers_total", "policy" => engine.policy.name)
-            .increment(u64::try_from(noted.len()).unwrap_or_default());
+        timers_total(engine.policy.name).increment(u64::try_from(noted.len()).unwrap_or_default());
         if i64::try_from(noted.len()).is_ok_and(|count| count < TIMERS_MAX) {
             self.firing = None;
             self.look_at = Instant::now();
@@ -237,12 +236,7 @@ impl Session {
                 return Err(Stopped::Database(sqlx::Error::Io(failed)));
             }
         };
-        let outcome = match &sent {
-            Sent::Done => "done",
-            Sent::Later(_) => "later",
-            Sent::Refused(_) => "refused",
-        };
-        metrics::counter!("handsel_policy_dispatches_total", "policy" => policy, "outcome" => outcome).increment(1);
+        dispatches_total(policy, if let Sent::Refused(_) = &sent { "refused" } else { "done" }).increment(1);
         match sent {
             Sent::Done | Sent::Later(_) => {
                 self.lanes.answered(&noted.target);
@@ -272,6 +266,25 @@ impl Session {
         dispatches::remove(&engine.pool, &self.answered).await?;
         self.answered.clear();
         Ok(())
+    }
+}
+
+fn dispatches_total(policy: &'static str, outcome: &'static str) -> metrics::Counter {
+    metrics::counter!("handsel_policy_dispatches_total", "policy" => policy, "outcome" => outcome)
+}
+
+fn timers_total(policy: &'static str) -> metrics::Counter {
+    metrics::counter!("handsel_policy_timers_total", "policy" => policy)
+}
+
+/// Shown from the start: a counter that appears with its first count has no rate then.
+pub(crate) fn show_metrics(policy: &'static str) {
+    for outcome in ["done", "refused"] {
+        dispatches_total(policy, outcome).increment(0);
+    }
+    timers_total(policy).increment(0);
+    if policy == PAYMENT_PROVIDER.name {
+        effects::show_metrics();
     }
 }
 

@@ -158,8 +158,7 @@ async fn priced(app: &App, lines: Vec<WantedLine>) -> Result<(AccountId, Vec<Ord
 
 async fn priced_line(app: &App, index: usize, line: WantedLine) -> Result<(AccountId, OrderLine), Problem> {
     let WantedLine { product, sku, quantity, unit_price } = line;
-    let loaded = app.commands.catalogue.load(&product.to_string()).await;
-    let (_, offered) = loaded.map_err(|error| answer::broken(&error))?;
+    let offered = app.commands.catalogue.product(product).await.map_err(|error| answer::broken(&error))?;
     let offer = offered.offer(&sku).and_then(|offer| match &unit_price {
         Some(Amount { amount_minor, currency })
             if (Money { amount_minor: *amount_minor, currency: *currency }) != offer.price =>

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt as _;
+use command_api::orders::Catalogue;
 use event_schemas::Context;
 use event_schemas::published::published;
 use platform::http::{EdgeSettings, docs, edge};
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::{Process, Role};
 use crate::aggregates;
+use crate::migrate::store_config;
 
 /// Payers confirm rarely.
 const SIMULATOR_CONNECTIONS_MAX: u32 = 2;
@@ -94,11 +96,14 @@ fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
     let identity =
         identity.map(|(store, keys)| command_api::identity::Commands { accounts: aggregates::accounts(store), keys });
     // What is ordered is priced from the catalogue, also where another process changes that.
-    let orders = spine.stores.get(&Context::Orders).zip(spine.catalogue());
-    let orders = orders.map(|(store, catalogue)| command_api::orders::Commands {
-        orders: aggregates::orders(store),
-        catalogue: aggregates::products(catalogue),
-    });
+    let catalogue = match spine.stores.get(&Context::Products) {
+        Some(store) => Catalogue::of(aggregates::products(store)),
+        None => Catalogue::at(store_config(&process.instance.urls, Context::Products), aggregates::products),
+    };
+    let orders = spine
+        .stores
+        .get(&Context::Orders)
+        .map(|store| command_api::orders::Commands { orders: aggregates::orders(store), catalogue });
     let products = spine.stores.get(&Context::Products).map(|store| command_api::products::Commands {
         products: aggregates::products(store),
         stock: aggregates::stock(store),

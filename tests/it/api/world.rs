@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use command_api::orders::Catalogue;
 use event_schemas::Context;
 use event_schemas::published::published;
 use event_store::keys::{KeyRing, MasterKey};
@@ -243,7 +244,7 @@ fn commands(stores: &BTreeMap<Context, Store>, keys: &KeyRing, tokens: &TokenKey
     command_api::Api {
         tokens: tokens.clone(),
         identity: Some(command_api::identity::Commands { accounts, keys }),
-        orders: Some(command_api::orders::Commands { orders, catalogue: products.clone() }),
+        orders: Some(command_api::orders::Commands { orders, catalogue: Catalogue::of(products.clone()) }),
         products: Some(command_api::products::Commands {
             products,
             stock: aggregates::stock(store(Context::Products)),
