@@ -5,6 +5,7 @@
 mod answer;
 pub mod identity;
 pub mod orders;
+pub mod payments;
 pub mod products;
 
 use platform::problem::Explanation;
@@ -23,11 +24,13 @@ pub struct Api {
     pub orders: Option<orders::Commands>,
     /// Products and their stock.
     pub products: Option<products::Commands>,
+    /// Payments.
+    pub payments: Option<payments::Commands>,
 }
 
 /// The routes of the contexts that are here.
 pub fn router(api: Api) -> axum::Router {
-    let Api { tokens, identity, orders, products } = api;
+    let Api { tokens, identity, orders, products, payments } = api;
     let mut router = axum::Router::new();
     if let Some(commands) = identity {
         let state = identity::App { commands, tokens: tokens.clone() };
@@ -38,7 +41,11 @@ pub fn router(api: Api) -> axum::Router {
         router = router.merge(orders::routes().split_for_parts().0.with_state(state));
     }
     if let Some(commands) = products {
-        router = router.merge(products::routes().split_for_parts().0.with_state(products::App { commands, tokens }));
+        let state = products::App { commands, tokens: tokens.clone() };
+        router = router.merge(products::routes().split_for_parts().0.with_state(state));
+    }
+    if let Some(commands) = payments {
+        router = router.merge(payments::routes().split_for_parts().0.with_state(payments::App { commands, tokens }));
     }
     router
 }
@@ -49,13 +56,14 @@ pub fn openapi() -> OpenApi {
     let mut all = described(identity::routes());
     all.merge(described(orders::routes()));
     all.merge(described(products::routes()));
+    all.merge(described(payments::routes()));
     all
 }
 
 /// What its problems mean, besides those that every API may answer.
 #[must_use]
 pub fn problems() -> Vec<Explanation> {
-    [answer::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, products::PROBLEMS].concat()
+    [answer::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, products::PROBLEMS, payments::PROBLEMS].concat()
 }
 
 fn described<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>) -> OpenApi {

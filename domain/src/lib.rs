@@ -2,12 +2,14 @@
 
 pub mod identity;
 pub mod orders;
+pub mod payments;
 pub mod policies;
 pub mod products;
 mod refusal;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use refusal::{Kind, Refusal};
 pub use shape::{Folded, shape};

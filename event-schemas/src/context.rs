@@ -19,6 +19,8 @@ pub enum Context {
     Orders,
     /// What is sold, and how much of it is there.
     Products,
+    /// How it is paid.
+    Payments,
 }
 
 /// There is no context of that name.
@@ -28,7 +30,7 @@ pub struct UnknownContext(pub String);
 
 impl Context {
     /// Every context there is.
-    pub const ALL: [Self; 3] = [Self::Identity, Self::Orders, Self::Products];
+    pub const ALL: [Self; 4] = [Self::Identity, Self::Orders, Self::Products, Self::Payments];
 
     /// Its name everywhere: in folders, schemas, headers and addresses.
     #[must_use]
@@ -37,6 +39,7 @@ impl Context {
             Self::Identity => "identity",
             Self::Orders => "orders",
             Self::Products => "products",
+            Self::Payments => "payments",
         }
     }
 
@@ -47,6 +50,7 @@ impl Context {
             Self::Identity => "handsel.identity.events.v1",
             Self::Orders => "handsel.orders.events.v1",
             Self::Products => "handsel.products.events.v1",
+            Self::Payments => "handsel.payments.events.v1",
         }
     }
 }

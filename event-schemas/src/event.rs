@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::identity::AccountEvent;
 use crate::orders::OrderEvent;
+use crate::payments::PaymentEvent;
 use crate::products::{ProductEvent, ReservationEvent, StockEvent};
 use crate::upcast::steps;
 use crate::{Context, UnknownContext};
@@ -23,6 +24,8 @@ pub enum Event {
     Reservation(ReservationEvent),
     /// Something in `products`, to the stock of a variant.
     Stock(StockEvent),
+    /// Something in `payments`.
+    Payments(PaymentEvent),
 }
 
 /// Why an event could not be decoded.
@@ -81,6 +84,7 @@ impl Event {
                 stored.decode(ReservationEvent::VERSIONS).map(Self::Reservation)
             }
             Context::Products => stored.decode(ProductEvent::VERSIONS).map(Self::Products),
+            Context::Payments => stored.decode(PaymentEvent::VERSIONS).map(Self::Payments),
         }
     }
 
@@ -91,6 +95,7 @@ impl Event {
             Self::Identity(_) => Context::Identity,
             Self::Orders(_) => Context::Orders,
             Self::Products(_) | Self::Reservation(_) | Self::Stock(_) => Context::Products,
+            Self::Payments(_) => Context::Payments,
         }
     }
 
@@ -103,6 +108,7 @@ impl Event {
             Self::Products(event) => event.name(),
             Self::Reservation(event) => event.name(),
             Self::Stock(event) => event.name(),
+            Self::Payments(event) => event.name(),
         }
     }
 
@@ -115,6 +121,7 @@ impl Event {
             Self::Products(event) => event.version(),
             Self::Reservation(event) => event.version(),
             Self::Stock(event) => event.version(),
+            Self::Payments(event) => event.version(),
         }
     }
 
@@ -129,6 +136,7 @@ impl Event {
             Self::Products(event) => tagged::write(event),
             Self::Reservation(event) => tagged::write(event),
             Self::Stock(event) => tagged::write(event),
+            Self::Payments(event) => tagged::write(event),
         }
     }
 }
@@ -160,6 +168,12 @@ impl From<ReservationEvent> for Event {
 impl From<StockEvent> for Event {
     fn from(event: StockEvent) -> Self {
         Self::Stock(event)
+    }
+}
+
+impl From<PaymentEvent> for Event {
+    fn from(event: PaymentEvent) -> Self {
+        Self::Payments(event)
     }
 }
 

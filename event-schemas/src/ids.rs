@@ -5,8 +5,16 @@ envelope::id!(
     AccountId
 );
 envelope::id!(
+    /// Names one operation of a payment, also to the provider: the same operation is never done twice.
+    OperationId
+);
+envelope::id!(
     /// Names an order.
     OrderId
+);
+envelope::id!(
+    /// Names a payment.
+    PaymentId
 );
 envelope::id!(
     /// Names a product.

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod ids;
 mod money;
 pub mod orders;
+pub mod payments;
 pub mod products;
 pub mod published;
 mod sku;

@@ -128,6 +128,8 @@ pub enum OrderEvent {
         tracking: Option<String>,
         /// Nothing of the order is left to be sent.
         whole: bool,
+        /// What the whole order costs.
+        total: Money,
     },
     /// Everything arrived.
     OrderDelivered {

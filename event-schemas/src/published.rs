@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cloud_event::kebab;
 use crate::identity::AccountEvent;
 use crate::orders::{OrderEvent, OrderImportedV1};
+use crate::payments::PaymentEvent;
 use crate::products::{ProductEvent, ReservationEvent, StockEvent};
 use crate::{Context, ce_dataschema, schema_path};
 
@@ -62,6 +63,7 @@ pub fn published() -> Vec<Published> {
     all.extend(current::<ProductEvent>(Context::Products, ProductEvent::VERSIONS));
     all.extend(current::<ReservationEvent>(Context::Products, ReservationEvent::VERSIONS));
     all.extend(current::<StockEvent>(Context::Products, StockEvent::VERSIONS));
+    all.extend(current::<PaymentEvent>(Context::Payments, PaymentEvent::VERSIONS));
     all.sort_by_key(|event| (event.context, event.event_type, event.version));
     all
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Context, identity, orders, products};
+use crate::{Context, identity, orders, payments, products};
 
 /// One step: the shape `from` of an event becomes the shape `from + 1`.
 #[derive(Clone, Copy)]
@@ -28,6 +28,7 @@ pub(crate) fn steps(context: Context) -> &'static [Upcast] {
         Context::Identity => identity::UPCASTS,
         Context::Orders => orders::UPCASTS,
         Context::Products => products::UPCASTS,
+        Context::Payments => payments::UPCASTS,
     }
 }
 

@@ -4,6 +4,7 @@ use cqrs_es::Aggregate;
 use domain::Folded;
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::payments::Payment;
 use domain::products::{Product, Reservation, Stock};
 use event_schemas::{Context, upcasters};
 use event_store::{Commands, Store};
@@ -21,6 +22,12 @@ pub fn accounts(store: &Store) -> Commands<Account> {
 #[must_use]
 pub fn orders(store: &Store) -> Commands<Order> {
     store.commands((), upcasters(Context::Orders))
+}
+
+/// Payments.
+#[must_use]
+pub fn payments(store: &Store) -> Commands<Payment> {
+    with_snapshots(store, Context::Payments)
 }
 
 /// Products.

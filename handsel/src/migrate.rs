@@ -5,6 +5,8 @@ use event_schemas::{Context, PARTITIONS};
 use event_store::keys::KeyRing;
 use event_store::{Store, StoreConfig};
 use platform::postgres::{PoolSettings, pool};
+use reactors::payments::Simulator;
+use sqlx::PgPool;
 
 use crate::instance::{Instance, Urls};
 
@@ -29,6 +31,9 @@ pub async fn databases(urls: &Urls) -> anyhow::Result<()> {
         let store = Store::open(config).await.with_context(|| format!("opening the store `{context}`"))?;
         readers.push((context, store.reader()));
     }
+    let payments = payments(urls).await?;
+    Simulator::migrate(&payments).await?;
+    payments.close().await;
     let views = pool(&urls.views, &PoolSettings::new("handsel migrate").connections_max(2)).await?;
     projectors::migrate(&views).await?;
     reactors::migrate(&views, &readers).await?;
@@ -46,7 +51,16 @@ pub async fn grant(urls: &Urls, role: &str) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("granting `{role}` the use of the store `{context}`"))?;
     }
+    let payments = payments(urls).await?;
+    Simulator::grant(&payments, role).await?;
+    payments.close().await;
     Ok(())
+}
+
+/// The simulated payment provider keeps its books beside the payments.
+async fn payments(urls: &Urls) -> anyhow::Result<PgPool> {
+    let settings = PoolSettings::new("handsel migrate").connections_max(1);
+    Ok(pool(&urls.stores[&Context::Payments], &settings).await?)
 }
 
 /// Declares the topics, if there is a Kafka. Returns what had to be done.

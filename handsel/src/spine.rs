@@ -179,6 +179,6 @@ impl Spine {
 const fn holds_personal_data(context: Context) -> bool {
     match context {
         Context::Identity => true,
-        Context::Orders | Context::Products => false,
+        Context::Orders | Context::Products | Context::Payments => false,
     }
 }

@@ -23,6 +23,7 @@ pub mod orders;
 pub mod parked;
 mod parked_rows;
 mod parking;
+pub mod payments;
 pub mod products;
 pub mod projection;
 mod rebuild;

@@ -6,6 +6,8 @@ use crate::orders::customer_orders::CustomerOrders;
 use crate::orders::orders::Orders;
 use crate::orders::sales_by_day::SalesByDay;
 use crate::orders::sales_summary::SalesSummary;
+use crate::payments::payment_operations::PaymentOperations;
+use crate::payments::payments::Payments;
 use crate::products::products::Products;
 use crate::products::stock::Stock;
 use crate::projection::ReadModel;
@@ -16,6 +18,8 @@ pub const READ_MODELS: &[ReadModel] = &[
     ReadModel::of::<AuditLog>(),
     ReadModel::of::<CustomerOrders>(),
     ReadModel::of::<Orders>(),
+    ReadModel::of::<PaymentOperations>(),
+    ReadModel::of::<Payments>(),
     ReadModel::of::<Products>(),
     ReadModel::of::<SalesByDay>(),
     ReadModel::of::<SalesSummary>(),

@@ -6,6 +6,7 @@ mod audit;
 mod fresh;
 mod identity;
 mod orders;
+mod payments;
 mod products;
 mod search;
 mod timers;
@@ -37,8 +38,16 @@ pub fn openapi() -> OpenApi {
 /// What its problems mean, besides those that every API may answer.
 #[must_use]
 pub fn problems() -> Vec<Explanation> {
-    [app::PROBLEMS, fresh::PROBLEMS, identity::PROBLEMS, orders::PROBLEMS, products::PROBLEMS, search::PROBLEMS]
-        .concat()
+    [
+        app::PROBLEMS,
+        fresh::PROBLEMS,
+        identity::PROBLEMS,
+        orders::PROBLEMS,
+        payments::PROBLEMS,
+        products::PROBLEMS,
+        search::PROBLEMS,
+    ]
+    .concat()
 }
 
 /// What the routes of these contexts take and answer.
@@ -54,6 +63,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
             Context::Identity => identity::routes(),
             Context::Orders => orders::routes(),
             Context::Products => products::routes(),
+            Context::Payments => payments::routes(),
         });
     }
     // What is found is bought as products are.

@@ -56,3 +56,22 @@ create index on timers (due, policy, name, about);
 -- Grows when a person has settled something parked, so that whoever runs the policies reads the table again.
 create table lanes (settled bigint not null);
 insert into lanes values (0);
+
+-- What is asked of a provider outside: one row for each operation, from the event that asks for it until its outcome is
+-- final. It stays as the record of what was asked for.
+create table effects (
+    operation uuid primary key,
+    policy text not null,
+    context text not null,
+    position bigint not null,
+    event_id uuid not null,
+    cause json not null,
+    request json not null,
+    -- What is known of it: as `Effect` has it, stored before the provider is asked.
+    effect json not null,
+    -- How many outcomes were noted to be recorded; each has an ordinal of its own.
+    recorded integer not null default 0,
+    -- When something is to be done next; null: nothing any more.
+    due timestamptz
+);
+create index on effects (policy, due) where due is not null;

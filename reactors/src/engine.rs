@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::policies::{POLICIES, Policy};
@@ -15,7 +16,9 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::effects::PAYMENT_PROVIDER;
 use crate::heads::Heads;
+use crate::payments::PaymentProvider;
 use crate::reading::Stopped;
 use crate::sender::Sender;
 use crate::session::Session;
@@ -30,6 +33,11 @@ const LOCK_EVERY: Duration = Duration::from_secs(1);
 /// How long the connection of the lock may be left unanswered.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// The policies of the market, and those whose reactions are effects outside.
+pub(crate) fn all_policies() -> impl Iterator<Item = &'static Policy> {
+    POLICIES.iter().chain([&PAYMENT_PROVIDER])
+}
+
 /// What a process that reacts wants to know.
 #[derive(Clone)]
 pub struct Config {
@@ -39,6 +47,8 @@ pub struct Config {
     pub stores: BTreeMap<Context, Store>,
     /// Asks for what follows.
     pub sender: Sender,
+    /// Who moves money.
+    pub provider: Arc<dyn PaymentProvider>,
     /// Where each policy says how it is.
     pub readiness: Readiness,
 }
@@ -52,13 +62,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let pool = pool_lazy(&config.url, &settings)?;
     let heads = Heads::start(&config.stores, &shutdown);
     let mut tasks = JoinSet::new();
-    for policy in POLICIES {
+    for policy in all_policies() {
         let engine = Engine {
             policy,
             url: config.url.clone(),
             pool: pool.clone(),
             readers: policy.contexts.iter().filter_map(|c| Some((*c, config.stores.get(c)?.reader()))).collect(),
             sender: config.sender.clone(),
+            provider: config.provider.clone(),
             heads: heads.clone(),
             check: config.readiness.check(format!("policy-{}", policy.name)),
             shutdown: shutdown.clone(),
@@ -77,6 +88,7 @@ pub(crate) struct Engine {
     pub(crate) pool: PgPool,
     pub(crate) readers: BTreeMap<Context, Reader>,
     pub(crate) sender: Sender,
+    pub(crate) provider: Arc<dyn PaymentProvider>,
     pub(crate) heads: Heads,
     pub(crate) check: Check,
     shutdown: CancellationToken,

@@ -6,10 +6,12 @@
 
 mod checkpoints;
 mod dispatches;
+mod effects;
 mod engine;
 mod heads;
 mod lanes;
 mod parked;
+pub mod payments;
 mod reading;
 mod schema;
 mod sender;

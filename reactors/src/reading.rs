@@ -8,6 +8,7 @@ use sqlx::{Connection as _, PgPool};
 
 use crate::checkpoints::{self, Checkpoint};
 use crate::dispatches::{self, LedBy, Note, Noted};
+use crate::effects::{self, PAYMENT_PROVIDER};
 use crate::timers::Changes;
 
 /// How many events one transaction reacts to.
@@ -73,11 +74,15 @@ pub(crate) async fn step(
     let events = unread(context, reader, from).await?;
     let Some(last) = events.last() else { return Ok(None) };
     let to = Checkpoint { position: last.position, event_id: Some(last.event_id), ..*from };
-    let (mut notes, mut timers) = (Vec::new(), Changes::default());
+    let (mut notes, mut timers, mut asking) = (Vec::new(), Changes::default(), Vec::new());
     for event in events {
         let (position, stored) = (event.position, event);
         let event =
             decoded(context, stored).map_err(|reason| Stopped::Event { context, position: position.get(), reason })?;
+        if policy.name == PAYMENT_PROVIDER.name {
+            asking.push(event);
+            continue;
+        }
         for (ordinal, reaction) in (0_i32..).zip((policy.react)(&event)) {
             let (event_id, cause) = (event.event_id, event.cause.clone());
             let led_by = LedBy { context, position, ordinal, event_id, cause };
@@ -96,6 +101,9 @@ pub(crate) async fn step(
     platform::faults::pass("policy.advanced");
     let noted = dispatches::insert(&mut tx, policy.name, &notes).await?;
     timers.write(&mut tx, policy.name).await?;
+    for event in &asking {
+        effects::note(&mut tx, policy.name, event).await?;
+    }
     tx.commit().await?;
     platform::faults::pass("policy.noted");
     Ok(Some((to, noted)))

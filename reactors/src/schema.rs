@@ -1,11 +1,12 @@
 //! Makes the schema `react` and says where each policy begins.
 
-use domain::policies::POLICIES;
 use event_schemas::Context;
 use event_store::{Reader, StoreError};
 use platform::postgres::{SchemaVersion, schema_version};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, PgPool};
+
+use crate::engine::all_policies;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -46,7 +47,7 @@ pub async fn migrate(pool: &PgPool, stores: &[(Context, Reader)]) -> Result<(), 
     })?;
     for (context, reader) in stores {
         let head = reader.head().await?;
-        for policy in POLICIES.iter().filter(|policy| policy.contexts.contains(context)) {
+        for policy in all_policies().filter(|policy| policy.contexts.contains(context)) {
             sqlx::query(
                 "insert into checkpoints (policy, context, history, position, event_id) values ($1, $2, $3, $4, $5)
                  on conflict do nothing",

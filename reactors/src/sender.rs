@@ -3,6 +3,7 @@
 mod reservations;
 
 use domain::orders::{Order, OrderCommand};
+use domain::payments::Payment;
 use domain::policies::{Dispatch, OrderAsk, StockAsk};
 use domain::products::{Product, Reservation, Stock, StockCommand};
 use envelope::Cause;
@@ -17,6 +18,8 @@ use crate::dispatches::{Noted, json};
 pub struct Sender {
     /// Orders.
     pub orders: Commands<Order>,
+    /// Payments.
+    pub payments: Commands<Payment>,
     /// The store of products, over whose aggregates a reservation goes as one.
     pub products_store: Store,
     /// Products.
@@ -51,6 +54,9 @@ impl Sender {
                     OrderAsk::Cancel { reason } => OrderCommand::Cancel { reason: *reason },
                 };
                 sent(self.orders.execute(&order.to_string(), command, ask).await)
+            }
+            Dispatch::Payment { payment, ask: wanted } => {
+                sent(self.payments.execute(&payment.to_string(), wanted.clone(), ask).await)
             }
             Dispatch::Reservation { reservation, ask: wanted } => self.reserve(*reservation, wanted, ask).await,
             Dispatch::Stock { product, sku, ask: StockAsk::Lapse { reservation } } => {

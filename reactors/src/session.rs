@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::checkpoints::Checkpoint;
 use crate::dispatches::{self, Noted};
+use crate::effects::{self, Came, Effects, PAYMENT_PROVIDER};
 use crate::engine::Engine;
 use crate::lanes::Lanes;
 use crate::reading::{self, Stopped};
@@ -43,6 +44,8 @@ pub(crate) struct Session {
     look_at: Instant,
     /// How often a person had settled what was parked when this began.
     settled: i64,
+    /// Of the policy whose reactions are effects.
+    effects: Option<Effects>,
 }
 
 impl Session {
@@ -54,8 +57,10 @@ impl Session {
         }
         let (lanes, under_way) = (Lanes::default(), JoinSet::new());
         let (answered, firing, look_at) = (Vec::new(), None, Instant::now());
+        let asks = engine.policy.name == PAYMENT_PROVIDER.name;
+        let effects = asks.then(|| Effects::new(engine.provider.clone()));
         let settled = timers::agenda(&engine.pool, engine.policy.name).await?.settled;
-        Ok(Self { checkpoints, lanes, newest: 0, more: true, under_way, answered, firing, look_at, settled })
+        Ok(Self { checkpoints, lanes, newest: 0, more: true, under_way, answered, firing, look_at, settled, effects })
     }
 
     pub(crate) async fn work(&mut self, engine: &mut Engine) -> Result<(), Stopped> {
@@ -64,16 +69,18 @@ impl Session {
             self.tell(engine);
             moved |= self.react(engine).await?;
             moved |= self.fire(engine).await?;
+            self.ask_outside(engine).await?;
             self.send(engine);
             self.forget(engine).await?;
             if moved {
                 continue;
             }
-            let full = self.lanes.len() >= WAITING_MAX;
+            let (full, wake_at) = (self.lanes.len() >= WAITING_MAX, self.wake_at());
             tokio::select! {
                 Some(sent) = self.under_way.join_next() => self.settle(engine, sent).await?,
+                answered = answered(&mut self.effects) => self.record(engine, answered).await?,
                 () = engine.heads.grown(engine.policy.contexts), if !full => {}
-                () = tokio::time::sleep_until(self.look_at) => {}
+                () = tokio::time::sleep_until(wake_at) => {}
             }
             while let Some(sent) = self.under_way.try_join_next() {
                 self.settle(engine, sent).await?;
@@ -130,6 +137,9 @@ impl Session {
             };
             self.checkpoints.insert(*context, to);
             self.push(noted);
+            if let Some(effects) = &mut self.effects {
+                effects.wake();
+            }
             moved = true;
         }
         Ok(moved)
@@ -172,6 +182,27 @@ impl Session {
         }
         self.push(noted);
         Ok(true)
+    }
+
+    /// Asks the provider for what is due.
+    async fn ask_outside(&mut self, engine: &Engine) -> Result<(), Stopped> {
+        match &mut self.effects {
+            Some(effects) => Ok(effects.begin(&engine.pool, engine.policy.name).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what is to be recorded of what the provider said.
+    async fn record(&mut self, engine: &Engine, answered: (effects::Row, Came)) -> Result<(), Stopped> {
+        if let Some(effects) = &mut self.effects {
+            let noted = effects.settle(&engine.pool, engine.policy.name, answered).await?;
+            self.push(noted);
+        }
+        Ok(())
+    }
+
+    fn wake_at(&self) -> Instant {
+        self.effects.as_ref().map_or(self.look_at, |effects| effects.look_at().min(self.look_at))
     }
 
     /// Sends as much as may be under way.
@@ -241,6 +272,14 @@ impl Session {
         dispatches::remove(&engine.pool, &self.answered).await?;
         self.answered.clear();
         Ok(())
+    }
+}
+
+/// What the provider said next, if anybody asks it.
+async fn answered(effects: &mut Option<Effects>) -> (effects::Row, Came) {
+    match effects {
+        Some(effects) => effects.answered().await,
+        None => std::future::pending().await,
     }
 }
 

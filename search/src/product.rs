@@ -101,7 +101,9 @@ pub fn after(before: Option<Kept>, product: ProductId, event: &Recorded<RawPaylo
     }
     let what = match Event::decode(Context::Products, &event.event_type, &event.event_version, event.data.get()) {
         Ok(Event::Products(what)) => what,
-        Ok(Event::Reservation(_) | Event::Stock(_) | Event::Identity(_) | Event::Orders(_)) => return before,
+        Ok(Event::Reservation(_) | Event::Stock(_) | Event::Identity(_) | Event::Orders(_) | Event::Payments(_)) => {
+            return before;
+        }
         Err(reason) => {
             let position = event.position;
             tracing::error!(%product, %position, %reason, "A product is set aside and not found: {reason}");

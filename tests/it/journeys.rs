@@ -87,9 +87,14 @@ async fn bad_lines_are_reported_with_their_numbers_and_skipped() {
 #[tokio::test]
 async fn each_context_may_have_a_database_of_its_own() {
     let (identity, orders, products) = tokio::join!(database(), database(), database());
-    let (keys, views) = tokio::join!(database(), database());
+    let (payments, keys, views) = tokio::join!(database(), database(), database());
     let url = |database: &tests::TestDatabase| Secret::new(database.url());
-    let stores = [(Context::Identity, &identity), (Context::Orders, &orders), (Context::Products, &products)];
+    let stores = [
+        (Context::Identity, &identity),
+        (Context::Orders, &orders),
+        (Context::Products, &products),
+        (Context::Payments, &payments),
+    ];
     let stores = stores.map(|(context, database)| (context, url(database))).into();
     let urls = Urls { stores, keys: url(&keys), views: url(&views) };
     let broker = broker().await;

@@ -12,6 +12,7 @@ mod journeys;
 mod keys;
 mod metrics;
 mod orders;
+mod payments;
 mod postgres;
 mod products;
 mod program;

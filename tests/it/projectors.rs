@@ -5,6 +5,7 @@ mod holding;
 mod losing;
 mod offsets;
 mod parking;
+mod payments;
 mod products;
 mod read_models;
 mod rebuilding;

@@ -1,4 +1,5 @@
 //! Policies at work: what they note and send, whatever is killed, refused, cut off or begun anew.
 
 mod fulfilment;
+mod paying;
 mod world;

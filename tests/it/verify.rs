@@ -5,6 +5,7 @@ mod facts;
 mod heads;
 mod journal;
 mod market;
+mod payments;
 mod views;
 
 use std::time::Duration;

@@ -142,7 +142,7 @@ impl Live {
             return Err(OrderError::NotThatMany);
         }
         let whole = count(&lines) == count(&left);
-        Ok(vec![OrderEvent::OrderShipped { shipment, lines, tracking, whole }])
+        Ok(vec![OrderEvent::OrderShipped { shipment, lines, tracking, whole, total: self.total }])
     }
 
     pub(super) fn deliver(&self, at: Timestamp) -> Result<Vec<OrderEvent>, OrderError> {
@@ -214,7 +214,7 @@ impl Live {
             OrderEvent::OrderImported { .. } | OrderEvent::OrderPlaced { .. } => {}
             OrderEvent::OrderReserved { .. } => self.stage = Stage::Reserved,
             OrderEvent::OrderConfirmed { .. } => self.stage = Stage::Confirmed,
-            OrderEvent::OrderShipped { shipment, lines, tracking, whole } => {
+            OrderEvent::OrderShipped { shipment, lines, tracking, whole, .. } => {
                 if self.shipments.len() < SHIPMENTS_MAX {
                     self.shipments.insert(shipment, Shipped { lines, tracking });
                 }

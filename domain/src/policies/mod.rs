@@ -10,10 +10,12 @@ mod reservation_expiry;
 mod tests;
 
 use envelope::{Recorded, Timestamp};
-use event_schemas::ids::{OrderId, ProductId, ReservationId};
+use event_schemas::ids::{OrderId, PaymentId, ProductId, ReservationId};
 use event_schemas::orders::CancellationReason;
 use event_schemas::{Context, Event, Money, Sku};
 use serde::{Deserialize, Serialize};
+
+use crate::payments::PaymentCommand;
 
 /// Every policy there is, by name.
 pub const POLICIES: &[Policy] = &[order_fulfilment::POLICY, reservation_expiry::POLICY];
@@ -70,6 +72,13 @@ pub enum Dispatch {
         order: OrderId,
         /// What.
         ask: OrderAsk,
+    },
+    /// To a payment.
+    Payment {
+        /// Which.
+        payment: PaymentId,
+        /// What.
+        ask: PaymentCommand,
     },
     /// To the reservation of an order and the stock of its lines.
     Reservation {
@@ -153,6 +162,7 @@ impl Dispatch {
     pub fn target(&self) -> (&'static str, String) {
         match self {
             Self::Order { order, .. } => ("order", order.to_string()),
+            Self::Payment { payment, .. } => ("payment", payment.to_string()),
             Self::Reservation { reservation, .. } => ("reservation", reservation.to_string()),
             Self::Stock { product, sku, .. } => ("stock", format!("{product}/{sku}")),
         }
@@ -163,6 +173,7 @@ impl Dispatch {
     pub const fn context(&self) -> Context {
         match self {
             Self::Order { .. } => Context::Orders,
+            Self::Payment { .. } => Context::Payments,
             Self::Reservation { .. } | Self::Stock { .. } => Context::Products,
         }
     }

@@ -110,7 +110,8 @@ fn each_deadline_is_set_with_its_stage_and_forgotten_with_the_next() {
     assert_eq!(forgotten(&confirmed), ["payment_due"]);
 
     let shipment = ShipmentId(ID);
-    let shipped = of_order(OrderEvent::OrderShipped { shipment, lines: vec![], tracking: None, whole: false });
+    let shipped =
+        of_order(OrderEvent::OrderShipped { shipment, lines: vec![], tracking: None, whole: false, total: usd(1) });
     assert_eq!(forgotten(&shipped), ["shipment_due"]);
     assert!(shipped.contains(&to_reservation(ReservationAsk::Commit)));
 

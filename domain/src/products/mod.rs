@@ -3,10 +3,10 @@
 mod product;
 mod reservation;
 mod stock;
-mod text;
 
 use envelope::Timestamp;
 
+pub use crate::text::{REASON_CHARS_MAX, TITLE_CHARS_MAX};
 pub use product::{
     CATEGORIES_MAX, Changes, DESCRIPTION_CHARS_MAX, Draft, Drafted, Edit, LEASE_HOURS_MAX, Lease, Offer,
     PRICE_MINOR_MAX, Product, ProductCommand, ProductError, Shown, Stage, VARIANTS_MAX,
@@ -16,7 +16,6 @@ pub use stock::{
     FINISHED_MAX, Finished, Held, ON_HAND_MAX, OPEN_MAX, Pieces, QUANTITY_MAX, RESERVATION_DAYS_MAX, Stock,
     StockCommand, StockError,
 };
-pub use text::{REASON_CHARS_MAX, TITLE_CHARS_MAX};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 

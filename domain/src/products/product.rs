@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use aggregate::{Drafted, Lease, Offer, Product, Stage};
 
-use super::text::{REASON_CHARS_MAX, TITLE_CHARS_MAX};
+use crate::text::{REASON_CHARS_MAX, TITLE_CHARS_MAX};
 use crate::{Kind, Refusal};
 
 /// How long a description may be.

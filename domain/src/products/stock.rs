@@ -10,7 +10,7 @@ use event_schemas::ids::{ProductId, ReservationId};
 
 pub use aggregate::{Finished, Held, Pieces, Stock};
 
-use super::text::REASON_CHARS_MAX;
+use crate::text::REASON_CHARS_MAX;
 use crate::{Kind, Refusal};
 
 /// How many pieces one step may move.

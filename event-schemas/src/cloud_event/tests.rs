@@ -18,5 +18,5 @@ fn topics_carry_the_name_of_their_context() {
         assert_eq!(serde_json::to_string(&context).unwrap(), format!("\"{context}\""));
     }
     let unknown = "gigs".parse::<Context>().unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no context `gigs`; there are: identity, orders, products");
+    assert_eq!(unknown.to_string(), "there is no context `gigs`; there are: identity, orders, products, payments");
 }

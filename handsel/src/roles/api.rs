@@ -9,11 +9,14 @@ use event_schemas::published::published;
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
+use reactors::payments::{Simulator, SimulatorSettings};
 use tokio::net::TcpListener;
 
 use super::{Process, Role};
 use crate::aggregates;
 
+/// Payers confirm rarely.
+const SIMULATOR_CONNECTIONS_MAX: u32 = 2;
 /// Postgres takes no longer timeout than this, and takes 0 for none.
 const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
@@ -40,6 +43,11 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
         routes = routes.merge(command_api::router(commands(process)?));
         described.push(command_api::openapi());
         problems.extend(command_api::problems());
+        if process.spine.stores.contains_key(&Context::Payments) {
+            routes = routes.merge(reactors::payments::http::routes(simulator(process, SIMULATOR_CONNECTIONS_MAX)?));
+            described.push(reactors::payments::http::openapi());
+            problems.extend(reactors::payments::http::problems());
+        }
     }
     if process.plan.has(Role::QueryApi) {
         let contexts = &process.spine.contexts;
@@ -72,6 +80,13 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
     })
 }
 
+/// The payment provider that is simulated, with its books beside the payments.
+pub(super) fn simulator(process: &Process<'_>, connections_max: u32) -> anyhow::Result<Simulator> {
+    let settings = PoolSettings::new("handsel payment simulator").connections_max(connections_max);
+    let pool = pool_lazy(&process.instance.urls.stores[&Context::Payments], &settings)?;
+    Ok(Simulator::new(pool, SimulatorSettings::default()))
+}
+
 /// The commands of the contexts whose stores this process has.
 fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
     let spine = process.spine;
@@ -88,5 +103,9 @@ fn commands(process: &Process<'_>) -> anyhow::Result<command_api::Api> {
         products: aggregates::products(store),
         stock: aggregates::stock(store),
     });
-    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products })
+    let payments = spine
+        .stores
+        .get(&Context::Payments)
+        .map(|store| command_api::payments::Commands { payments: aggregates::payments(store) });
+    Ok(command_api::Api { tokens: spine.tokens()?.clone(), identity, orders, products, payments })
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 fn events(batch: &[Recorded<Event>]) -> impl Iterator<Item = (&Recorded<Event>, &OrderEvent)> {
     batch.iter().filter_map(|event| match &event.data {
         Event::Orders(happened) => Some((event, happened)),
-        Event::Identity(_) | Event::Products(_) | Event::Reservation(_) | Event::Stock(_) => None,
+        Event::Identity(_) | Event::Products(_) | Event::Reservation(_) | Event::Stock(_) | Event::Payments(_) => None,
     })
 }
 

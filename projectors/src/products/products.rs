@@ -58,7 +58,11 @@ impl Projection for Products {
                 Event::Products(what) => {
                     happened.push((event.aggregate_id.parse().map_err(Failed::event)?, event, what));
                 }
-                Event::Reservation(_) | Event::Stock(_) | Event::Identity(_) | Event::Orders(_) => {}
+                Event::Reservation(_)
+                | Event::Stock(_)
+                | Event::Identity(_)
+                | Event::Orders(_)
+                | Event::Payments(_) => {}
             }
         }
         if happened.is_empty() {

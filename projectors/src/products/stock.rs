@@ -41,7 +41,11 @@ impl Projection for Stock {
         for event in batch {
             let what = match &event.data {
                 Event::Stock(what) => what,
-                Event::Products(_) | Event::Reservation(_) | Event::Identity(_) | Event::Orders(_) => continue,
+                Event::Products(_)
+                | Event::Reservation(_)
+                | Event::Identity(_)
+                | Event::Orders(_)
+                | Event::Payments(_) => continue,
             };
             let row = deltas.entry(variant(&event.aggregate_id)?).or_default();
             row.add(what)?;

@@ -1,6 +1,7 @@
 //! Both APIs on a port of their own, over stores and views of their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_schemas::Context;
@@ -18,6 +19,7 @@ use platform::token::TokenKey;
 use projectors::{Config, Stores};
 use query_api::SearchRole;
 use reactors::Sender;
+use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
@@ -37,6 +39,10 @@ pub(crate) struct Api {
     pub(crate) keys: KeyRing,
     pub(crate) stores: Stores,
     pub(crate) tokens: TokenKey,
+    /// Where payments are made.
+    pub(crate) provider: Simulator,
+    /// For what processes ask of payments, past HTTP.
+    pub(crate) payments: Store,
     base: String,
     client: Client,
     _stop: DropGuard,
@@ -60,7 +66,8 @@ pub(crate) struct Patience {
 
 /// What may go wrong with any of it, and what that means.
 pub(crate) fn explanations() -> Vec<Explanation> {
-    [COMMON.to_vec(), command_api::problems(), query_api::problems()].concat()
+    let reactors = reactors::payments::http::problems();
+    [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
 /// A part of a document, or what it refers to.
@@ -71,7 +78,8 @@ pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
 
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
-    docs::merged("Handsel", env!("CARGO_PKG_VERSION"), [command_api::openapi(), query_api::openapi()])
+    let described = [command_api::openapi(), reactors::payments::http::openapi(), query_api::openapi()];
+    docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described)
 }
 
 impl Api {
@@ -80,17 +88,28 @@ impl Api {
     }
 
     pub(crate) async fn start_with(patience: Patience) -> Self {
+        Self::begin(patience, true).await
+    }
+
+    /// Nothing follows from events: a test sees what is there before, or does it itself.
+    pub(crate) async fn without_policies() -> Self {
+        Self::begin(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }, false).await
+    }
+
+    async fn begin(patience: Patience, policies: bool) -> Self {
         _ = rustls::crypto::ring::default_provider().install_default();
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
         let keys = KeyRing::connect(views.clone(), MasterKey::random()).await.unwrap();
         let (identity, orders) = (open(&database, Context::Identity).await, open(&database, Context::Orders).await);
         let products = open(&database, Context::Products).await;
+        let payments = open(&database, Context::Payments).await;
         let (progress, stop, tokens) = (Progress::default(), CancellationToken::new(), TokenKey::new([7; 32]));
         let readers = [
             (Context::Identity, identity.reader()),
             (Context::Orders, orders.reader()),
             (Context::Products, products.reader()),
+            (Context::Payments, payments.reader()),
         ];
         let config = Config {
             topics: Default::default(),
@@ -107,6 +126,7 @@ impl Api {
         tokio::spawn(projectors::run(config, stores.clone(), Some(keys.clone()), progress.clone(), stop.clone()));
         let sender = Sender {
             orders: aggregates::orders(&orders),
+            payments: aggregates::payments(&payments),
             products_store: products.clone(),
             products: aggregates::products(&products),
             reservations: aggregates::reservations(&products),
@@ -114,11 +134,18 @@ impl Api {
         };
         let react = reactors::Config {
             url: Secret::new(database.url()),
-            stores: BTreeMap::from([(Context::Orders, orders.clone()), (Context::Products, products.clone())]),
+            stores: BTreeMap::from([
+                (Context::Orders, orders.clone()),
+                (Context::Payments, payments.clone()),
+                (Context::Products, products.clone()),
+            ]),
+            provider: Arc::new(Simulator::new(views.clone(), SimulatorSettings::default())),
             sender: sender.clone(),
             readiness: Readiness::new(),
         };
-        tokio::spawn(reactors::run(react, stop.clone()));
+        if policies {
+            tokio::spawn(reactors::run(react, stop.clone()));
+        }
         let Sender { orders, products, stock, .. } = sender;
         let accounts = aggregates::accounts(&identity);
         let commands = command_api::router(command_api::Api {
@@ -126,16 +153,30 @@ impl Api {
             identity: Some(command_api::identity::Commands { accounts, keys: keys.clone() }),
             orders: Some(command_api::orders::Commands { orders, catalogue: products.clone() }),
             products: Some(command_api::products::Commands { products, stock }),
+            payments: Some(command_api::payments::Commands { payments: aggregates::payments(&payments) }),
         });
         let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
+        let provider = Simulator::new(views.clone(), SimulatorSettings::default());
+        let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let end = stop.clone();
         let serving = axum::serve(listener, edge(routes, EdgeSettings::default()));
         tokio::spawn(serving.with_graceful_shutdown(async move { end.cancelled().await }).into_future());
-        Self { database, keys, stores, tokens, base, client: Client::new(), _stop: stop.drop_guard(), _index: index }
+        Self {
+            database,
+            keys,
+            stores,
+            tokens,
+            provider,
+            payments,
+            base,
+            client: Client::new(),
+            _stop: stop.drop_guard(),
+            _index: index,
+        }
     }
 
     /// Sends what is said, and nothing else: `headers` are lines such as `If-Match: "1"`.

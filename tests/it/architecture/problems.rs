@@ -8,7 +8,7 @@ use super::sources::{self, Source};
 use super::{at, no_violations};
 
 /// The crates in which problems arise. Refusals of `domain` become problems with their own code.
-const ANSWERING: [&str; 3] = ["platform", "command-api", "query-api"];
+const ANSWERING: [&str; 4] = ["platform", "command-api", "query-api", "reactors"];
 /// How a problem is made, and its status if that says it.
 const MAKING: [(&str, Option<u16>); 4] =
     [("new(", None), ("bad_request(", Some(400)), ("not_found(", Some(404)), ("unavailable(", Some(503))];
@@ -21,7 +21,8 @@ struct Answered {
 }
 
 fn explained() -> Vec<Explanation> {
-    [COMMON.to_vec(), command_api::problems(), query_api::problems()].concat()
+    let reactors = reactors::payments::http::problems();
+    [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
 #[test]

@@ -27,7 +27,7 @@ const MARKET_WORDS: [&str; 12] = [
 const MARKET_WORDS_OF_PAGES: [&str; 4] = ["order", "orders", "account", "accounts"];
 /// What pages are made of.
 const PAGES: [&str; 4] = [".html", ".css", ".js", ".json"];
-const MARKET_NAMES: [&str; 15] = [
+const MARKET_NAMES: [&str; 18] = [
     "Order",
     "Orders",
     "OrderId",
@@ -42,6 +42,9 @@ const MARKET_NAMES: [&str; 15] = [
     "ProductEvent",
     "StockEvent",
     "Sku",
+    "PaymentId",
+    "PaymentEvent",
+    "OperationId",
     "event_schemas",
 ];
 
@@ -143,7 +146,7 @@ fn money_is_never_a_float() {
 
 #[test]
 fn a_match_on_own_events_names_them_all() {
-    let events = ["AccountEvent::", "OrderEvent::", "ProductEvent::", "StockEvent::"];
+    let events = ["AccountEvent::", "OrderEvent::", "ProductEvent::", "StockEvent::", "PaymentEvent::"];
     let mut found = Vec::new();
     for source in sources::rust().iter().filter(|source| !source.is_test()) {
         let lines: Vec<_> = source.text.lines().collect();
@@ -222,7 +225,7 @@ fn packages_come_from_the_usual_registries() {
 
 /// How the routes of the market begin: `/v1/orders`.
 fn first_segments() -> BTreeSet<String> {
-    let documents = [command_api::openapi(), query_api::openapi()];
+    let documents = [command_api::openapi(), query_api::openapi(), reactors::payments::http::openapi()];
     let paths = documents.iter().flat_map(|document| document.paths.paths.keys());
     paths.map(|path| path.split('/').take(3).collect::<Vec<_>>().join("/")).collect()
 }

@@ -164,7 +164,10 @@ async fn a_price_that_changed_is_asked_back_and_a_repeat_still_gets_its_answer()
 async fn a_cancelled_order_gives_its_pieces_back_and_its_deadline_is_forgotten() {
     let shop = Shop::open().await;
     let mug = shop.sells("Mug", 1200, 5).await;
-    let order = shop.place("k", json!([line(&mug, "RED", 2)])).await.expect(202);
+    // Nobody confirms the payment.
+    let body = json!({"customer": OTHER_ACCOUNT, "lines": [line(&mug, "RED", 2)],
+                      "payment_method": "pm_sim_action_required"});
+    let order = shop.post("/v1/orders", "k", &body).await.expect(202);
     shop.until_stock(&mug, "RED", (5, 2)).await;
     assert_eq!(shop.timers(&order).await, ["payment_due"]);
     let place = format!("/v1/orders/{}", order.body["order"].as_str().unwrap());

@@ -6,8 +6,8 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use super::products;
 use super::world::{Given, World, account_id, imported, order, registered, renamed};
+use super::{payments, products};
 
 #[tokio::test]
 async fn sales_are_summed_per_currency_and_each_customer_counts_once() {
@@ -104,7 +104,9 @@ const ROWS: &str = "select 'summary' as of, t::text as row from read.sales_summa
     union all select 'customer', t::text from read.customer_orders t
     union all select 'account', t::text from read.accounts t
     union all select 'product', t::text from read.products t
-    union all select 'stock', t::text from read.stock t order by 1, 2";
+    union all select 'stock', t::text from read.stock t
+    union all select 'payment', t::text from read.payments t
+    union all select 'operation', t::text from read.payment_operations t order by 1, 2";
 
 #[tokio::test]
 async fn rows_converge_whatever_the_interleaving_of_aggregates() {
@@ -118,6 +120,7 @@ async fn rows_converge_whatever_the_interleaving_of_aggregates() {
         aggregates.push(account);
     }
     aggregates.extend((0..30).flat_map(|number| [products::history(number), products::stock_history(number)]));
+    aggregates.extend((0..30).map(payments::history));
     let mut runner = TestRunner::deterministic();
     let mut expected = None;
     for _ in 0..3 {
@@ -135,6 +138,7 @@ async fn rows_converge_whatever_the_interleaving_of_aggregates() {
                 let context = match event.aggregate.0 {
                     "order" => Context::Orders,
                     "account" => Context::Identity,
+                    "payment" => Context::Payments,
                     _ => Context::Products,
                 };
                 world.append(context, std::slice::from_ref(event)).await;
@@ -142,7 +146,7 @@ async fn rows_converge_whatever_the_interleaving_of_aggregates() {
         }
         world.settled().await;
         let rows = world.rows(ROWS).await;
-        assert_eq!(rows.len(), 1 + 28 + 200 + 200 + 40 + 30 + 30);
+        assert_eq!(rows.len(), 1 + 28 + 200 + 200 + 40 + 30 + 30 + 30 + 59);
         assert_eq!(&rows, expected.get_or_insert_with(|| rows.clone()));
         running.stop().await;
     }

@@ -5,6 +5,7 @@ use projectors::parked::{self, ParkedFailed};
 use projectors::registry::READ_MODELS;
 use projectors::{RebuildFailed, Rebuilt};
 
+use super::payments;
 use super::products::{history, stock_history};
 use super::world::{World, broken_order, order, registered};
 
@@ -22,13 +23,17 @@ async fn every_read_model_is_built_again_byte_for_byte() {
     }
     let products: Vec<_> = (0..12).flat_map(|number| [history(number), stock_history(number)].concat()).collect();
     world.append(Context::Products, &products).await;
+    let payments: Vec<_> = (0..18).flat_map(payments::history).collect();
+    world.append(Context::Payments, &payments).await;
     let running = world.run();
     world.settled().await;
     let read_models = [
         ("accounts", 20),
-        ("audit_log", 521 + products.len() as i64),
+        ("audit_log", 521 + (products.len() + payments.len()) as i64),
         ("customer_orders", 500),
         ("orders", 500),
+        ("payment_operations", 37),
+        ("payments", 18),
         ("products", 12),
         ("sales_by_day", 28),
         ("sales_summary", 11),

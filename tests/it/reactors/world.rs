@@ -1,6 +1,7 @@
 //! Policies over stores of their own, without an API in front.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::orders::{Order, OrderCommand, Placing, Stage};
 use domain::products::{Draft, Edit, ProductCommand, Shown, StockCommand};
@@ -13,6 +14,7 @@ use event_store::{Ask, Store, StoreConfig};
 use handsel::aggregates;
 use platform::readiness::Readiness;
 use platform::settings::Secret;
+use reactors::payments::{PaymentProvider, Simulator, SimulatorSettings};
 use reactors::{Config, Sender};
 use sqlx::PgPool;
 use tests::{ETA_MAX, TestDatabase, database, until};
@@ -25,6 +27,7 @@ pub(super) struct World {
     pub(super) views: PgPool,
     pub(super) stores: BTreeMap<Context, Store>,
     pub(super) sender: Sender,
+    pub(super) provider: Simulator,
 }
 
 /// Policies that run.
@@ -39,26 +42,34 @@ impl World {
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
         let mut stores = BTreeMap::new();
-        for context in [Context::Orders, Context::Products] {
+        for context in [Context::Orders, Context::Payments, Context::Products] {
             stores.insert(context, Store::open(StoreConfig::new(context.name(), database.url())).await.unwrap());
         }
         let (orders, products) = (&stores[&Context::Orders], &stores[&Context::Products]);
         let sender = Sender {
             orders: aggregates::orders(orders),
+            payments: aggregates::payments(&stores[&Context::Payments]),
             products_store: products.clone(),
             products: aggregates::products(products),
             reservations: aggregates::reservations(products),
             stock: aggregates::stock(products),
         };
-        Self { database, views, stores, sender }
+        let settings = SimulatorSettings { late_ms: 1_500, ..SimulatorSettings::default() };
+        let provider = Simulator::new(views.clone(), settings);
+        Self { database, views, stores, sender, provider }
     }
 
     pub(super) fn run(&self) -> Running {
+        self.run_with(Arc::new(self.provider.clone()))
+    }
+
+    pub(super) fn run_with(&self, provider: Arc<dyn PaymentProvider>) -> Running {
         let (readiness, shutdown) = (Readiness::new(), CancellationToken::new());
         let config = Config {
             url: Secret::new(self.database.url()),
             stores: self.stores.clone(),
             sender: self.sender.clone(),
+            provider,
             readiness: readiness.clone(),
         };
         readiness.started();
@@ -68,8 +79,12 @@ impl World {
 
     /// Puts a gift on sale, which costs nothing, and gives its id.
     pub(super) async fn sells(&self, pieces: i64) -> ProductId {
+        self.sells_for(0, pieces).await
+    }
+
+    pub(super) async fn sells_for(&self, amount_minor: i64, pieces: i64) -> ProductId {
         let product = ProductId::new();
-        let price = Money { amount_minor: 0, currency: Currency::USD };
+        let price = Money { amount_minor, currency: Currency::USD };
         let shown = Shown { title: "Gift".into(), description: String::new(), price, categories: vec![], media: None };
         let variants = vec![Variant { sku: sku(), title: "Red".into() }];
         let draft = Draft { product, seller: AccountId(Uuid::nil()), shown, variants };
@@ -87,14 +102,19 @@ impl World {
 
     /// Orders so many pieces of it.
     pub(super) async fn place(&self, product: ProductId, quantity: i64) -> OrderId {
+        self.place_paying(product, quantity, "pm_sim_ok").await
+    }
+
+    pub(super) async fn place_paying(&self, product: ProductId, quantity: i64, method: &str) -> OrderId {
         let (order, title) = (OrderId::new(), "Gift, Red".to_owned());
-        let unit_price = Money { amount_minor: 0, currency: Currency::USD };
+        let (_, offered) = self.sender.products.load(&product.to_string()).await.unwrap();
+        let unit_price = offered.offer(&sku()).unwrap().price;
         let placing = Placing {
             order,
             customer: AccountId(Uuid::nil()),
             seller: AccountId(Uuid::nil()),
             lines: vec![OrderLine { product, sku: sku(), title, quantity, unit_price }],
-            payment_method: "pm_sim_ok".into(),
+            payment_method: method.to_owned(),
             at: platform::clock::now(),
         };
         self.ask(order, OrderCommand::Place(Box::new(placing))).await;

@@ -14,8 +14,8 @@ use verifier::{Acknowledged, Journal, Options, Report, Verdict, verify_with};
 
 use super::EXE;
 
-const INVARIANTS: [&str; 16] =
-    ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14", "I17", "I20"];
+const INVARIANTS: [&str; 17] =
+    ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14", "I16", "I17", "I20"];
 /// As many as lead to a snapshot, and some.
 const RENAMES: usize = 104;
 /// One more than a snapshot needs.
@@ -39,7 +39,8 @@ pub(super) struct Stopped {
 }
 
 impl Shop {
-    /// Some orders and accounts, a product, and at last one account renamed so often that it has a snapshot.
+    /// Some orders and accounts, a product, some payments, and at last one account renamed so often that it has a
+    /// snapshot.
     pub(super) async fn open() -> Self {
         let mut shop = Self { world: World::start().await, journal: Vec::new(), folder: tempfile::tempdir().unwrap() };
         for number in 0..12_u32 {
@@ -55,6 +56,7 @@ impl Shop {
             shop.post("identity", "/v1/accounts", &key, &body, "account", "AccountRegistered").await;
         }
         shop.sell().await;
+        shop.pay().await;
         for version in 1..=RENAMES {
             shop.rename(&account(0), version).await;
         }
@@ -84,7 +86,8 @@ impl Shop {
     /// An order of it, which waits for its payment.
     pub(super) async fn buy(&mut self) {
         let lines = json!([{"product": account(9), "sku": "RED", "quantity": 2}]);
-        let body = json!({"order": account(8), "customer": account(1), "lines": lines, "payment_method": "pm_sim_ok"});
+        let body = json!({"order": account(8), "customer": account(1), "lines": lines,
+                          "payment_method": "pm_sim_action_required"});
         let answer = self.world.app.post("/v1/orders", "bought", &body).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         self.journal.push(Acknowledged {

@@ -38,6 +38,16 @@ async fn a_row_that_is_off_by_one_missing_or_made_up_is_named_by_oracle_and_rebu
             "update read.products_v1 set categories = array['kitchen']",
             r#"categories is `["kitchen"]` and should be `["kitchen","all"]`"#,
         ),
+        (
+            "payments",
+            "update read.payments_v1 set refunded_minor = 299 where state = 'partially_refunded'",
+            "refunded_minor is `299` and should be `300`",
+        ),
+        (
+            "payment_operations",
+            "update read.payment_operations_v1 set code = null where code = 'action_required'",
+            "code is null and should be `action_required`",
+        ),
         ("stock", "update read.stock_v1 set reserved = 2", "reserved is `2` and should be `3`"),
         ("accounts", "update read.accounts_v1 set name = 'Bob' where name = 'Ana 1'", ana.as_str()),
     ] {

@@ -6,6 +6,7 @@ mod facts;
 mod ledger;
 mod market;
 mod oracles;
+mod payments;
 mod rebuilt;
 mod settled;
 mod snapshots;
@@ -35,6 +36,7 @@ pub const CHECKS: &[Check] = &[
     acknowledged::CHECK,
     ledger::CHECK,
     snapshots::CHECK,
+    payments::CHECK,
     settled::CHECK,
     market::CHECK,
     topics::CHECK,

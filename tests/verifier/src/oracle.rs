@@ -7,6 +7,7 @@ mod asked;
 mod audit;
 mod identity;
 mod orders;
+mod payments;
 mod products;
 mod row;
 
@@ -76,6 +77,18 @@ pub const ORACLES: &[OracleOf] = &[
         asked: orders::of_customers,
     },
     OracleOf { read_model: "orders", personal: &[], begin: || Box::<orders::Orders>::default(), asked: orders::orders },
+    OracleOf {
+        read_model: "payment_operations",
+        personal: &[],
+        begin: || Box::<payments::operations::Operations>::default(),
+        asked: payments::operations::operations,
+    },
+    OracleOf {
+        read_model: "payments",
+        personal: &[],
+        begin: || Box::<payments::Payments>::default(),
+        asked: payments::payments,
+    },
     OracleOf {
         read_model: "products",
         personal: &[],

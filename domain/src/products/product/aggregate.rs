@@ -17,7 +17,7 @@ use super::{
 };
 use crate::Folded;
 use crate::products::is_ahead;
-use crate::products::text::{is_prose, is_reason, is_slug, is_title, is_web_address};
+use crate::text::{is_prose, is_reason, is_slug, is_title, is_web_address};
 
 /// Holds only what `decide` asks about: also what it shows, because what already holds is no event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{FINISHED_MAX, ON_HAND_MAX, OPEN_MAX, QUANTITY_MAX, RESERVATION_DAYS_MAX, StockCommand, StockError};
 use crate::Folded;
 use crate::products::is_ahead;
-use crate::products::text::is_reason;
+use crate::text::is_reason;
 
 /// Holds only what `decide` asks about. Which variant it is of says its id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

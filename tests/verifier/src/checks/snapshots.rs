@@ -2,6 +2,7 @@
 
 use domain::identity::Account;
 use domain::orders::Order;
+use domain::payments::Payment;
 use domain::products::{Product, Reservation, Stock};
 use domain::{Folded, shape};
 use event_schemas::{Context, Event};
@@ -134,6 +135,7 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
     }
     let (mut account, mut order) = (Account::default(), Order::default());
     let (mut product, mut reservation, mut stock) = (Product::default(), Reservation::default(), Stock::default());
+    let mut payment = Payment::default();
     for event in happened {
         match event {
             Event::Identity(event) => account.evolve(event),
@@ -141,6 +143,7 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
             Event::Products(event) => product.evolve(event),
             Event::Reservation(event) => reservation.evolve(event),
             Event::Stock(event) => stock.evolve(event),
+            Event::Payments(event) => payment.evolve(event),
         }
     }
     match (context, aggregate_type) {
@@ -149,6 +152,7 @@ fn fold(context: Context, aggregate_type: &str, rows: &[Row]) -> anyhow::Result<
         (Context::Products, "product") => one(&product).map(Some),
         (Context::Products, "reservation") => one(&reservation).map(Some),
         (Context::Products, "stock") => one(&stock).map(Some),
+        (Context::Payments, "payment") => one(&payment).map(Some),
         _ => Ok(None),
     }
 }

@@ -105,6 +105,7 @@ impl Asked<'_> {
                 None if event.aggregate_type == "reservation" => return None,
                 None => format!("/v1/products/{}", event.aggregate_id),
             },
+            Context::Payments => format!("/v1/payments/{}", event.aggregate_id),
         })
     }
 

@@ -115,7 +115,7 @@ impl Order {
         let (id, was) = (&event.aggregate_id, self.state);
         anyhow::ensure!(from.contains(&was), "order {id} was {was}, and {} happened to it", happened.name());
         match happened {
-            OrderEvent::OrderShipped { shipment, lines, tracking, whole } => {
+            OrderEvent::OrderShipped { shipment, lines, tracking, whole, .. } => {
                 let known = self.lines.get_or_insert_default();
                 for sent in &lines {
                     let line = known
