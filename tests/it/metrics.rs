@@ -51,6 +51,7 @@ async fn every_metric_is_in_the_reference_and_the_reference_promises_none_that_i
     until(&format!("all of {:?} are shown", documented.keys()), ETA_MAX, async || {
         let key = format!("measured-{}", tries.fetch_add(1, Ordering::Relaxed));
         _ = world.app.post("/v1/orders/import", &key, &order).await.ok();
+        _ = world.app.get("/v1/search/products?q=mug").await.ok();
         let shown = shown(&world.app.admin_url).await;
         documented.keys().all(|name| shown.contains_key(name))
     })

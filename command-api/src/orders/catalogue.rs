@@ -11,10 +11,13 @@ use tokio::sync::OnceCell;
 #[derive(Clone)]
 pub struct Catalogue(Arc<Inner>);
 
+/// A store and how its products are decided on.
+type Elsewhere = (StoreConfig, fn(&Store) -> Commands<Product>);
+
 struct Inner {
     products: OnceCell<Commands<Product>>,
     /// Where it is opened with the first look, unless it was open before.
-    elsewhere: Option<(StoreConfig, fn(&Store) -> Commands<Product>)>,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl Catalogue {
