@@ -16,6 +16,7 @@ mod limits;
 mod listeners;
 mod lost;
 mod patient;
+mod policies;
 mod ports;
 mod postgres;
 mod process;
@@ -72,6 +73,7 @@ const CHECKS: &[Check] = &[
     check!(topics),
     check!(relay),
     check!(read_models),
+    check!(policies),
 ];
 
 /// Looks at everything. An instance that does not run gets its embedded Postgres for as long as it is looked at.

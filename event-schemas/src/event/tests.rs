@@ -67,8 +67,8 @@ fn fields_of_later_programs_are_passed_over() {
 fn what_a_newer_program_wrote_is_refused_with_advice() {
     let says = |event_type, version| Event::decode(Context::Orders, event_type, version, V2).unwrap_err().to_string();
     assert_eq!(
-        says("OrderPlaced", "1"),
-        "this program knows no event `OrderPlaced` in orders; it was written by a newer one: update this one"
+        says("OrderReturned", "1"),
+        "this program knows no event `OrderReturned` in orders; it was written by a newer one: update this one"
     );
     for version in ["3", "0", "-1", "", "two", "99999999999"] {
         assert!(says("OrderImported", version).starts_with("this program reads `OrderImported` up to version 2, not"));

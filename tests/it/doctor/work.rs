@@ -82,3 +82,30 @@ async fn rows_of_another_version_of_the_code_are_named() {
     plant(&database, "update read.generations set version = 99 where projection = 'orders'").await;
     assert!(ask_of(&database, &[]).await.names("read-models.other-version").contains("version 99"));
 }
+
+#[tokio::test]
+async fn what_policies_asked_for_and_was_refused_is_named_and_timers_that_nobody_keeps() {
+    let database = database().await;
+    assert!(ask_of(&database, &[]).await.codes().iter().all(|code| !code.starts_with("policies.")));
+    plant(
+        &database,
+        "insert into react.dispatches (policy, context, position, ordinal, event_id, cause, target_type, target_id,
+                                       dispatch, parked)
+         select 'order_fulfilment', 'orders', n, 0, gen_random_uuid(), '{}', 'order', 'a' || n, '{}', 'it was painted'
+           from generate_series(1, 2) n",
+    )
+    .await;
+    plant(
+        &database,
+        "insert into react.timers (policy, name, about, why, due, context, position, ordinal, event_id, cause,
+                                   target_type, target_id, dispatch)
+         values ('order_fulfilment', 'payment_due', 'order/a', '', now() - interval '1 hour', 'orders', 1, 1,
+                 gen_random_uuid(), '{}', 'order', 'a', '{}')",
+    )
+    .await;
+    let said = ask_of(&database, &[]).await;
+    let seen = said.names("policies.parked");
+    assert!(seen.contains("2 commands of policies were refused") && seen.contains("order a1"), "{seen}");
+    assert!(seen.contains("it was painted") && said.seen.to_string().contains("handsel policies parked"), "{seen}");
+    assert!(said.names("policies.overdue").contains("1 timers are overdue, the oldest by 36"), "{}", said.seen);
+}

@@ -11,7 +11,7 @@ use super::EXE;
 async fn a_command_from_another_shell_finds_the_databases_and_topics_of_the_running_one() {
     let (all, identity, orders, keys) =
         tokio::join!(empty_database(), empty_database(), empty_database(), empty_database());
-    let (views, broker) = (database().await, broker().await);
+    let (views, broker) = (empty_database().await, broker().await);
     let prefix = format!("{}-beside", broker.prefix());
     let env = [
         ("DATABASE_URL", all.url()),
