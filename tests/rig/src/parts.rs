@@ -9,11 +9,13 @@ pub(crate) const PARTS: [&str; 6] = ["kills", "scenarios", "outage", "soak", "nu
 
 /// Each scenario once, and some planted mistakes.
 pub(crate) fn short(plan: &Plan) -> anyhow::Result<Vec<Run>> {
-    let mut runs: Vec<Run> = scenarios::ALL.iter().map(|scenario| Run { scenario, plan: plan.clone() }).collect();
+    let mut runs = Vec::new();
+    // First, because some of them take long, and nothing should be left to wait for at the end.
     for defect in defects::ALL.iter().filter(|defect| defect.short) {
         let plan = Plan { defect: Some(defect.name.to_owned()), ..plan.clone() };
         runs.push(Run { scenario: scenarios::find(defect.caught_by[0])?, plan });
     }
+    runs.extend(scenarios::ALL.iter().map(|scenario| Run { scenario, plan: plan.clone() }));
     Ok(runs)
 }
 
