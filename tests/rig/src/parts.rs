@@ -7,15 +7,16 @@ use crate::{defects, scenarios};
 /// The parts of the long run, each of which is a run of its own.
 pub(crate) const PARTS: [&str; 6] = ["kills", "scenarios", "outage", "soak", "null", "defects"];
 
+/// How often the short run looks again for a planted mistake that it has missed.
+const MORE_SEEDS: u32 = 2;
+
 /// Each scenario once, and some planted mistakes.
 pub(crate) fn short(plan: &Plan) -> anyhow::Result<Vec<Run>> {
-    let mut runs = Vec::new();
-    // First, because some of them take long, and nothing should be left to wait for at the end.
+    let mut runs: Vec<Run> = scenarios::ALL.iter().map(|scenario| Run { scenario, plan: plan.clone() }).collect();
     for defect in defects::ALL.iter().filter(|defect| defect.short) {
-        let plan = Plan { defect: Some(defect.name.to_owned()), ..plan.clone() };
+        let plan = Plan { defect: Some(defect.name.to_owned()), more_seeds: MORE_SEEDS, ..plan.clone() };
         runs.push(Run { scenario: scenarios::find(defect.caught_by[0])?, plan });
     }
-    runs.extend(scenarios::ALL.iter().map(|scenario| Run { scenario, plan: plan.clone() }));
     Ok(runs)
 }
 

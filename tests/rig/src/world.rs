@@ -40,6 +40,9 @@ pub(crate) struct Servers {
 /// How a scenario is run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
+    /// A planted mistake that is missed is looked for again, so often, with other seeds: it may show only at the right
+    /// moment.
+    pub(crate) more_seeds: u32,
     pub(crate) seed: u64,
     pub(crate) null: bool,
     /// With the numbers that are published instead of those for every change.
