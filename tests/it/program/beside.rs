@@ -2,7 +2,7 @@
 
 use event_schemas::Context;
 use serde_json::json;
-use tests::{ETA_MAX, Program, broker, database, empty_database, until};
+use tests::{ETA_MAX, Program, broker, empty_database, until};
 use tokio::process::Command;
 
 use super::EXE;
