@@ -12,7 +12,7 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgSeverity};
 
 pub use self::answered::{Lent, answered, lend};
-pub use self::schema::{SchemaVersion, schema_version};
+pub use self::schema::{NotMigrated, SchemaVersion, migrate_schema, schema_version};
 use crate::readiness::Check;
 use crate::settings::Secret;
 use crate::shutdown::Shutdown;

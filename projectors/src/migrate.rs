@@ -1,10 +1,10 @@
 //! Makes the schema `read` and the first generation of every read model.
 
-use platform::postgres::{SchemaVersion, schema_version};
+use platform::postgres::{NotMigrated, SchemaVersion, migrate_schema, schema_version};
 use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 
-use crate::{generation, table};
+use crate::generation;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -25,20 +25,22 @@ pub enum MigrationFailed {
     Database(#[from] sqlx::Error),
 }
 
+impl From<NotMigrated> for MigrationFailed {
+    fn from(reason: NotMigrated) -> Self {
+        match reason {
+            NotMigrated::Newer(version) => Self::Newer(version),
+            NotMigrated::Refused(error) => Self::Refused(error),
+            NotMigrated::Database(error) => Self::Database(error),
+        }
+    }
+}
+
 /// Makes or updates the schema `read`, and read models that are new.
 ///
 /// # Errors
 /// [`MigrationFailed`] says what to do.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrationFailed> {
-    // Detached, because its search path is not that of the other connections.
-    let mut connection = pool.acquire().await?.detach();
-    // Two processes that start together would both find nothing.
-    table::run(&mut connection, "select pg_advisory_lock(hashtext('handsel migrate read'))").await?;
-    table::run(&mut connection, "create schema if not exists read; set search_path = read").await?;
-    MIGRATIONS.run_direct(&mut connection).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => MigrationFailed::Newer(version),
-        other => MigrationFailed::Refused(other),
-    })?;
+    let mut connection = migrate_schema(pool, "read", &MIGRATIONS).await?;
     generation::ensure_all(&mut connection).await?;
     sqlx::Connection::close(connection).await?;
     Ok(())
@@ -49,16 +51,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrationFailed> {
 /// # Errors
 /// [`MigrationFailed`] says what to do.
 pub async fn check_version(pool: &PgPool) -> Result<(), MigrationFailed> {
-    let found = schema_version(pool, "read._sqlx_migrations", &MIGRATIONS).await.map_err(|error| {
-        let code = error.as_database_error().and_then(|refusal| refusal.code());
-        // There is no such table, or not even the schema.
-        if code.is_some_and(|code| code == "42P01" || code == "3F000") {
-            MigrationFailed::NotMigrated
-        } else {
-            MigrationFailed::Database(error)
-        }
-    })?;
-    match found {
+    match schema_version(pool, "read._sqlx_migrations", &MIGRATIONS).await? {
         SchemaVersion::Older => Err(MigrationFailed::NotMigrated),
         SchemaVersion::Same => Ok(()),
         SchemaVersion::Newer(newest) => Err(MigrationFailed::Newer(newest)),

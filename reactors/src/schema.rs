@@ -2,7 +2,7 @@
 
 use event_schemas::Context;
 use event_store::{Reader, StoreError};
-use platform::postgres::{SchemaVersion, schema_version};
+use platform::postgres::{NotMigrated, SchemaVersion, migrate_schema, schema_version};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, PgPool};
 
@@ -30,21 +30,23 @@ pub enum MigrationFailed {
     Store(#[from] StoreError),
 }
 
+impl From<NotMigrated> for MigrationFailed {
+    fn from(reason: NotMigrated) -> Self {
+        match reason {
+            NotMigrated::Newer(version) => Self::Newer(version),
+            NotMigrated::Refused(error) => Self::Refused(error),
+            NotMigrated::Database(error) => Self::Database(error),
+        }
+    }
+}
+
 /// Makes or updates the schema. A policy that is new begins at the ends of its stores: what happened before it was
 /// there, it does not react to.
 ///
 /// # Errors
 /// [`MigrationFailed`] says what to do.
 pub async fn migrate(pool: &PgPool, stores: &[(Context, Reader)]) -> Result<(), MigrationFailed> {
-    // Detached, because its search path is not that of the other connections.
-    let mut connection = pool.acquire().await?.detach();
-    // Two processes that start together would both find nothing.
-    sqlx::raw_sql("select pg_advisory_lock(hashtext('handsel migrate react'))").execute(&mut connection).await?;
-    sqlx::raw_sql("create schema if not exists react; set search_path = react").execute(&mut connection).await?;
-    MIGRATIONS.run_direct(&mut connection).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => MigrationFailed::Newer(version),
-        other => MigrationFailed::Refused(other),
-    })?;
+    let mut connection = migrate_schema(pool, "react", &MIGRATIONS).await?;
     for (context, reader) in stores {
         let head = reader.head().await?;
         for policy in all_policies().filter(|policy| policy.contexts.contains(context)) {
@@ -87,16 +89,7 @@ pub async fn begin_at_head(pool: &PgPool, context: Context, reader: &Reader) -> 
 /// # Errors
 /// [`MigrationFailed`] says what to do.
 pub async fn check_version(pool: &PgPool) -> Result<(), MigrationFailed> {
-    let found = schema_version(pool, "react._sqlx_migrations", &MIGRATIONS).await.map_err(|error| {
-        let code = error.as_database_error().and_then(|refusal| refusal.code());
-        // There is no such table, or not even the schema.
-        if code.is_some_and(|code| code == "42P01" || code == "3F000") {
-            MigrationFailed::NotMigrated
-        } else {
-            MigrationFailed::Database(error)
-        }
-    })?;
-    match found {
+    match schema_version(pool, "react._sqlx_migrations", &MIGRATIONS).await? {
         SchemaVersion::Older => Err(MigrationFailed::NotMigrated),
         SchemaVersion::Same => Ok(()),
         SchemaVersion::Newer(newest) => Err(MigrationFailed::Newer(newest)),

@@ -9,6 +9,7 @@ mod tokens;
 
 use async_trait::async_trait;
 use event_schemas::ids::{OperationId, PaymentId};
+use platform::postgres::{NotMigrated, migrate_schema};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, Executor as _, PgPool};
 
@@ -59,6 +60,16 @@ pub enum SimulatorFailed {
     Database(#[from] sqlx::Error),
 }
 
+impl From<NotMigrated> for SimulatorFailed {
+    fn from(reason: NotMigrated) -> Self {
+        match reason {
+            NotMigrated::Newer(version) => Self::Newer(version),
+            NotMigrated::Refused(error) => Self::Refused(error),
+            NotMigrated::Database(error) => Self::Database(error),
+        }
+    }
+}
+
 impl Default for SimulatorSettings {
     fn default() -> Self {
         Self { late_ms: 2_000, public_url: "http://127.0.0.1:8420".to_owned() }
@@ -71,15 +82,7 @@ impl Simulator {
     /// # Errors
     /// [`SimulatorFailed`] says what is wrong.
     pub async fn migrate(pool: &PgPool) -> Result<(), SimulatorFailed> {
-        // Detached, because its search path is not that of the other connections.
-        let mut connection = pool.acquire().await?.detach();
-        // Two processes that start together would both find nothing.
-        connection.execute("select pg_advisory_lock(hashtext('handsel migrate sim_payments'))").await?;
-        connection.execute("create schema if not exists sim_payments; set search_path = sim_payments").await?;
-        MIGRATIONS.run_direct(&mut connection).await.map_err(|error| match error {
-            MigrateError::VersionMissing(version) => SimulatorFailed::Newer(version),
-            other => SimulatorFailed::Refused(other),
-        })?;
+        let connection = migrate_schema(pool, "sim_payments", &MIGRATIONS).await?;
         connection.close().await?;
         Ok(())
     }
