@@ -3,6 +3,7 @@
 //! Nothing is decided here; the rules are in `domain`.
 
 mod answer;
+mod asking;
 pub mod identity;
 pub mod orders;
 pub mod payments;

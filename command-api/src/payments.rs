@@ -4,16 +4,15 @@
 mod problems;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::payments::{Payment, PaymentCommand, PaymentError};
 use event_schemas::ids::{OperationId, PaymentId};
 use event_schemas::{Context, Currency, Money};
 use event_store::Done;
-use platform::caller::Caller;
-use platform::http::{IdempotencyKey, IfMatch, Path, RawJson, fingerprint};
+use platform::http::{IdempotencyKey, RawJson};
 use platform::problem::Problem;
 use platform::token::TokenKey;
 use serde::{Deserialize, Serialize};
@@ -85,36 +84,37 @@ impl From<Amount> for Money {
     }
 }
 
-/// Who asks something of which payment, and for which version: the same in every request that does.
-#[derive(FromRequestParts)]
-struct Move {
-    caller: Caller,
-    #[from_request(via(Path))]
-    payment: PaymentId,
-    key: IdempotencyKey,
-    expected: Option<IfMatch>,
+type Asking = crate::asking::Asking<PaymentId>;
+
+/// The operation that a repeat of the request asks for too.
+fn operation(who: &Asking, key: &IdempotencyKey) -> OperationId {
+    OperationId(who.caller.derive(key.as_str()))
 }
 
-impl Move {
-    /// The id that a repeat of the request has too.
-    fn operation(&self) -> OperationId {
-        OperationId(self.caller.derive(self.key.as_str()))
-    }
+async fn decided(
+    app: &App,
+    who: &Asking,
+    (name, last): (&'static str, &str),
+    command: PaymentCommand,
+    body: &[u8],
+) -> Result<Done, Problem> {
+    let ask = who.ask(&app.tokens, "/v1/payments", last, body);
+    let came = app.commands.payments.execute(&who.id.to_string(), command, ask).await;
+    answer::counted("payment", name, came).map_err(|no| answer::refused(no, field_of))
+}
 
-    async fn ask(
-        self,
-        app: &App,
-        (name, place): (&'static str, &str),
-        command: PaymentCommand,
-        body: &[u8],
-    ) -> Result<Done, Problem> {
-        let Self { caller, payment, key, expected } = self;
-        let path = format!("/v1/payments/{payment}/{place}");
-        let print = || fingerprint(&app.tokens, &Method::POST, &path, body);
-        let ask = answer::ask(&caller, expected.and_then(|expected| expected.0), Some(&key), print);
-        let came = app.commands.payments.execute(&payment.to_string(), command, ask).await;
-        answer::counted("payment", name, came).map_err(|no| answer::refused(no, field_of))
-    }
+/// An operation that moves money, asked for with its amount.
+async fn operated(
+    app: &App,
+    (who, key): (Asking, IdempotencyKey),
+    names: (&'static str, &str),
+    body: RawJson<Wanted>,
+    command: impl FnOnce(OperationId, Option<Money>) -> PaymentCommand,
+) -> Result<Response, Problem> {
+    let Wanted { operation: chosen, amount } = body.value;
+    let operation = chosen.unwrap_or_else(|| operation(&who, &key));
+    let done = decided(app, &who, names, command(operation, amount.map(Money::from)), &body.bytes).await?;
+    Ok(asked(app, who.id, operation, &done))
 }
 
 /// 202 with the place of the operation, whose state says what comes of it.
@@ -144,11 +144,14 @@ fn asked(app: &App, payment: PaymentId, operation: OperationId, done: &Done) -> 
          example = json!({"operation": "018f4e7a-0000-7000-8000-000000000006", "version": 3})),
         Problem)
 )]
-async fn capture(State(app): State<App>, who: Move, body: RawJson<Wanted>) -> Result<Response, Problem> {
-    let (payment, operation) = (who.payment, body.value.operation.unwrap_or_else(|| who.operation()));
-    let command = PaymentCommand::Capture { operation, amount: body.value.amount.map(Money::from) };
-    let done = who.ask(&app, ("Capture", "capture"), command, &body.bytes).await?;
-    Ok(asked(&app, payment, operation, &done))
+async fn capture(
+    State(app): State<App>,
+    who: Asking,
+    key: IdempotencyKey,
+    body: RawJson<Wanted>,
+) -> Result<Response, Problem> {
+    let command = |operation, amount| PaymentCommand::Capture { operation, amount };
+    operated(&app, (who, key), ("Capture", "capture"), body, command).await
 }
 
 /// Give the promise of an authorized payment back.
@@ -166,9 +169,9 @@ async fn capture(State(app): State<App>, who: Move, body: RawJson<Wanted>) -> Re
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn void(State(app): State<App>, who: Move) -> Result<Response, Problem> {
-    let command = PaymentCommand::Void { operation: who.operation() };
-    let done = who.ask(&app, ("Void", "void"), command, &[]).await?;
+async fn void(State(app): State<App>, who: Asking, key: IdempotencyKey) -> Result<Response, Problem> {
+    let command = PaymentCommand::Void { operation: operation(&who, &key) };
+    let done = decided(&app, &who, ("Void", "void"), command, &[]).await?;
     Ok(answer::changed(Context::Payments, &done, &app.tokens))
 }
 
@@ -187,11 +190,14 @@ async fn void(State(app): State<App>, who: Move) -> Result<Response, Problem> {
          example = json!({"operation": "018f4e7a-0000-7000-8000-000000000007", "version": 5})),
         Problem)
 )]
-async fn refund(State(app): State<App>, who: Move, body: RawJson<Wanted>) -> Result<Response, Problem> {
-    let (payment, operation) = (who.payment, body.value.operation.unwrap_or_else(|| who.operation()));
-    let command = PaymentCommand::Refund { operation, amount: body.value.amount.map(Money::from) };
-    let done = who.ask(&app, ("Refund", "refunds"), command, &body.bytes).await?;
-    Ok(asked(&app, payment, operation, &done))
+async fn refund(
+    State(app): State<App>,
+    who: Asking,
+    key: IdempotencyKey,
+    body: RawJson<Wanted>,
+) -> Result<Response, Problem> {
+    let command = |operation, amount| PaymentCommand::Refund { operation, amount };
+    operated(&app, (who, key), ("Refund", "refunds"), body, command).await
 }
 
 fn field_of(error: &PaymentError) -> Option<&'static str> {

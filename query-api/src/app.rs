@@ -7,7 +7,7 @@ use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::response::{IntoResponse, Response};
-use platform::http::{IfNoneMatch, etag};
+use platform::http::{IfNoneMatch, Params, etag};
 use platform::postgres;
 use platform::problem::{Explanation, Problem};
 use platform::progress::Progress;
@@ -56,6 +56,18 @@ pub struct App {
 impl FromRef<App> for TokenKey {
     fn from_ref(app: &App) -> Self {
         app.tokens.clone()
+    }
+}
+
+/// The state by which a list is filtered, if it is. A misspelt one would give nothing, so it is refused.
+pub(crate) fn state_filter(params: &mut Params, what: &str, known: &[&str]) -> Result<Option<String>, Problem> {
+    const NAME: &str = "filter[state]";
+    let state: Option<String> = params.take(NAME)?;
+    match &state {
+        Some(state) if !known.contains(&state.as_str()) => {
+            Err(Problem::bad_parameter(NAME, format!("{what} is `{}`", known.join("`, `"))))
+        }
+        Some(_) | None => Ok(state),
     }
 }
 

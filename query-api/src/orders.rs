@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, failed, tagged};
+use crate::app::{App, failed, state_filter, tagged};
 use crate::fresh::fresh;
 
 const ORDERS: &str = "orders";
@@ -221,11 +221,7 @@ async fn orders(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let customer: Option<AccountId> = params.take("filter[customer]")?;
-    let state: Option<String> = params.take("filter[state]")?;
-    if let Some(unknown) = state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
-        let why = format!("there is no state `{unknown}`; there are: {}", STATES.join(", "));
-        return Err(Problem::bad_parameter("filter[state]", why));
-    }
+    let state = state_filter(&mut params, "an order", &STATES)?;
     let page = PageRequest::<Uuid>::read(&mut params, &app.tokens)?;
     let fresh = fresh(&app, ORDERS, READS, &token).await?;
     let rows = sqlx::query_as!(

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, failed, tagged};
+use crate::app::{App, failed, state_filter, tagged};
 use crate::fresh::fresh;
 
 const PAYMENTS: &str = "payments";
@@ -184,8 +184,7 @@ async fn payments(
 ) -> Result<Response, Problem> {
     let order: Option<OrderId> = params.take("filter[order]")?;
     let payer: Option<AccountId> = params.take("filter[payer]")?;
-    let state: Option<String> = params.take("filter[state]")?;
-    check_state(state.as_deref())?;
+    let state = state_filter(&mut params, "a payment", &STATES)?;
     let page = PageRequest::<Uuid>::read(&mut params, &app.tokens)?;
     let fresh = fresh(&app, PAYMENTS, READS, &token).await?;
     let rows = sqlx::query_as!(
@@ -211,14 +210,6 @@ async fn payments(
     .await
     .map_err(failed)?;
     Ok(fresh.answer(page.page(&app.tokens, rows, |last| last.payment)))
-}
-
-/// A misspelt state would give nothing.
-fn check_state(state: Option<&str>) -> Result<(), Problem> {
-    if state.is_none_or(|state| STATES.contains(&state)) {
-        return Ok(());
-    }
-    Err(Problem::bad_parameter("filter[state]", format!("a payment is `{}`", STATES.join("`, `"))))
 }
 
 /// Show a payment.

@@ -19,10 +19,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, failed, tagged};
+use crate::app::{App, failed, state_filter, tagged};
 use crate::fresh::fresh;
 
 const PRODUCTS: &str = "products";
+/// How far a product can have come.
+const STATES: [&str; 5] = ["draft", "proposed", "published", "unlisted", "archived"];
 const READS: &[Context] = &[Context::Products];
 
 /// What may be wrong with a question about products.
@@ -180,10 +182,9 @@ async fn products(
     token: ConsistencyToken,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let state: Option<String> = params.take("filter[state]")?;
+    let state = state_filter(&mut params, "a product", &STATES)?;
     let category: Option<String> = params.take("filter[category]")?;
     let seller: Option<AccountId> = params.take("filter[seller]")?;
-    check_state(state.as_deref())?;
     let page = PageRequest::<Uuid>::read(&mut params, &app.tokens)?;
     let fresh = fresh(&app, PRODUCTS, READS, &token).await?;
     let rows = sqlx::query_as!(
@@ -208,17 +209,6 @@ async fn products(
     .await
     .map_err(failed)?;
     Ok(fresh.answer(page.page(&app.tokens, rows, |last| last.product)))
-}
-
-/// A misspelt state would give nothing.
-fn check_state(state: Option<&str>) -> Result<(), Problem> {
-    match state {
-        None | Some("draft" | "proposed" | "published" | "unlisted" | "archived") => Ok(()),
-        Some(_) => {
-            let why = "a product is `draft`, `proposed`, `published`, `unlisted` or `archived`";
-            Err(Problem::bad_parameter("filter[state]", why))
-        }
-    }
 }
 
 /// Show a product.

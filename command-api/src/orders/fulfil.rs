@@ -1,17 +1,15 @@
 //! What becomes of an order after it was placed: cancelled, or sent, delivered and completed.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
-use axum::http::Method;
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use domain::orders::{OrderCommand, Shipping};
 use event_schemas::ids::{OrderId, ProductId, ShipmentId};
 use event_schemas::orders::{CancellationReason, ShippedLine};
 use event_schemas::{Context, Sku};
 use event_store::{Ask, Done};
-use platform::caller::Caller;
 use platform::clock;
-use platform::http::{IdempotencyKey, IfMatch, Path, RawJson, fingerprint};
+use platform::http::{IdempotencyKey, RawJson};
 use platform::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +19,8 @@ use utoipa_axum::routes;
 use super::{App, field_of};
 use crate::answer;
 
+const ORDERS: &str = "/v1/orders";
+
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(cancel))
@@ -29,25 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(complete))
 }
 
-/// Who asks something of which order, and for which version: the same in every request that does.
-#[derive(FromRequestParts)]
-struct Asking {
-    caller: Caller,
-    #[from_request(via(Path))]
-    order: OrderId,
-    key: Option<IdempotencyKey>,
-    expected: Option<IfMatch>,
-}
-
-impl Asking {
-    /// What comes with the command. `what` is the last part of the path.
-    fn ask(&self, app: &App, what: &str, body: &[u8]) -> Ask {
-        let path = format!("/v1/orders/{}/{what}", self.order);
-        let print = || fingerprint(&app.tokens, &Method::POST, &path, body);
-        let expected = self.expected.as_ref().and_then(|expected| expected.0);
-        answer::ask(&self.caller, expected, self.key.as_ref(), print)
-    }
-}
+type Asking = crate::asking::Asking<OrderId>;
 
 /// Why an order is not wanted any more.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -130,12 +112,12 @@ struct Sent {
         Problem)
 )]
 async fn cancel(State(app): State<App>, asked: Asking, body: RawJson<Cancellation>) -> Result<Response, Problem> {
-    let ask = asked.ask(&app, "cancel", &body.bytes);
+    let ask = asked.ask(&app.tokens, ORDERS, "cancel", &body.bytes);
     let reason = match body.value.reason {
         Party::ByCustomer => CancellationReason::ByCustomer,
         Party::BySeller => CancellationReason::BySeller,
     };
-    changed(&app, asked.order, "Cancel", OrderCommand::Cancel { reason }, ask).await
+    changed(&app, asked.id, "Cancel", OrderCommand::Cancel { reason }, ask).await
 }
 
 /// Send an order, or part of it.
@@ -161,12 +143,12 @@ async fn ship(
     asked: Asking,
     body: RawJson<Parcel>,
 ) -> Result<Response, Problem> {
-    let ask = asked.ask(&app, "shipments", &body.bytes);
+    let ask = asked.ask(&app.tokens, ORDERS, "shipments", &body.bytes);
     let Parcel { shipment, lines, tracking } = body.value;
     let shipment = shipment.unwrap_or_else(|| ShipmentId(asked.caller.derive(key.as_str())));
     let line = |ParcelLine { product, sku, quantity }| ShippedLine { product, sku, quantity };
     let shipping = Shipping { shipment, lines: lines.into_iter().map(line).collect(), tracking };
-    let done = decided(&app, asked.order, "Ship", OrderCommand::Ship(Box::new(shipping)), ask).await?;
+    let done = decided(&app, asked.id, "Ship", OrderCommand::Ship(Box::new(shipping)), ask).await?;
     let body = Json(Sent { shipment, version: done.version });
     Ok(answer::noted(body.into_response(), Context::Orders, &done, &app.tokens))
 }
@@ -186,8 +168,8 @@ async fn ship(
         Problem)
 )]
 async fn deliver(State(app): State<App>, asked: Asking) -> Result<Response, Problem> {
-    let ask = asked.ask(&app, "deliver", &[]);
-    changed(&app, asked.order, "Deliver", OrderCommand::Deliver { at: clock::now() }, ask).await
+    let ask = asked.ask(&app.tokens, ORDERS, "deliver", &[]);
+    changed(&app, asked.id, "Deliver", OrderCommand::Deliver { at: clock::now() }, ask).await
 }
 
 /// Accept what was delivered.
@@ -203,8 +185,8 @@ async fn deliver(State(app): State<App>, asked: Asking) -> Result<Response, Prob
         Problem)
 )]
 async fn complete(State(app): State<App>, asked: Asking) -> Result<Response, Problem> {
-    let ask = asked.ask(&app, "complete", &[]);
-    changed(&app, asked.order, "Complete", OrderCommand::Complete, ask).await
+    let ask = asked.ask(&app.tokens, ORDERS, "complete", &[]);
+    changed(&app, asked.id, "Complete", OrderCommand::Complete, ask).await
 }
 
 async fn changed(

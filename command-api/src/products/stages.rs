@@ -1,13 +1,11 @@
 //! How far a product comes: proposed, approved or rejected, off sale for a while, archived.
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::Method;
+use axum::extract::State;
 use axum::response::Response;
 use domain::products::Edit;
 use event_schemas::Context;
 use event_schemas::ids::ProductId;
-use platform::caller::Caller;
-use platform::http::{IdempotencyKey, IfMatch, Path, RawJson, fingerprint};
+use platform::http::RawJson;
 use platform::problem::Problem;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -36,26 +34,13 @@ struct Rejection {
     reason: String,
 }
 
-/// Who moves which product on, and for which version: the same in every request that does.
-#[derive(FromRequestParts)]
-struct Move {
-    caller: Caller,
-    #[from_request(via(Path))]
-    product: ProductId,
-    key: Option<IdempotencyKey>,
-    expected: Option<IfMatch>,
-}
+type Asking = crate::asking::Asking<ProductId>;
 
-impl Move {
-    /// The path ends with the name of the move in small letters.
-    async fn to(self, app: &App, name: &'static str, edit: Edit, body: &[u8]) -> Result<Response, Problem> {
-        let Self { caller, product, key, expected } = self;
-        let path = format!("/v1/products/{product}/{}", name.to_lowercase());
-        let print = || fingerprint(&app.tokens, &Method::POST, &path, body);
-        let ask = answer::ask(&caller, expected.and_then(|expected| expected.0), key.as_ref(), print);
-        let done = edited(app, &caller, product, name, edit, ask).await?;
-        Ok(answer::changed(Context::Products, &done, &app.tokens))
-    }
+/// Moves a product on. The path ends with the name of the move in small letters.
+async fn moved(app: &App, asked: Asking, name: &'static str, edit: Edit, body: &[u8]) -> Result<Response, Problem> {
+    let ask = asked.ask(&app.tokens, "/v1/products", &name.to_lowercase(), body);
+    let done = edited(app, &asked.caller, asked.id, name, edit, ask).await?;
+    Ok(answer::changed(Context::Products, &done, &app.tokens))
 }
 
 /// Ask that a product may be sold.
@@ -70,8 +55,8 @@ impl Move {
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn propose(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
-    asked.to(&app, "Propose", Edit::Propose, &[]).await
+async fn propose(State(app): State<App>, asked: Asking) -> Result<Response, Problem> {
+    moved(&app, asked, "Propose", Edit::Propose, &[]).await
 }
 
 /// Let a proposed product be sold.
@@ -86,8 +71,8 @@ async fn propose(State(app): State<App>, asked: Move) -> Result<Response, Proble
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn approve(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
-    asked.to(&app, "Approve", Edit::Approve, &[]).await
+async fn approve(State(app): State<App>, asked: Asking) -> Result<Response, Problem> {
+    moved(&app, asked, "Approve", Edit::Approve, &[]).await
 }
 
 /// Make a proposed product a draft again.
@@ -103,9 +88,9 @@ async fn approve(State(app): State<App>, asked: Move) -> Result<Response, Proble
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn reject(State(app): State<App>, asked: Move, body: RawJson<Rejection>) -> Result<Response, Problem> {
+async fn reject(State(app): State<App>, asked: Asking, body: RawJson<Rejection>) -> Result<Response, Problem> {
     let edit = Edit::Reject { reason: body.value.reason };
-    asked.to(&app, "Reject", edit, &body.bytes).await
+    moved(&app, asked, "Reject", edit, &body.bytes).await
 }
 
 /// Take a product off sale for a while.
@@ -120,8 +105,8 @@ async fn reject(State(app): State<App>, asked: Move, body: RawJson<Rejection>) -
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn unlist(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
-    asked.to(&app, "Unlist", Edit::Unlist, &[]).await
+async fn unlist(State(app): State<App>, asked: Asking) -> Result<Response, Problem> {
+    moved(&app, asked, "Unlist", Edit::Unlist, &[]).await
 }
 
 /// Put an unlisted product on sale again.
@@ -136,8 +121,8 @@ async fn unlist(State(app): State<App>, asked: Move) -> Result<Response, Problem
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn publish(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
-    asked.to(&app, "Publish", Edit::Publish, &[]).await
+async fn publish(State(app): State<App>, asked: Asking) -> Result<Response, Problem> {
+    moved(&app, asked, "Publish", Edit::Publish, &[]).await
 }
 
 /// Take a product off sale for ever.
@@ -152,6 +137,6 @@ async fn publish(State(app): State<App>, asked: Move) -> Result<Response, Proble
          headers(("ETag"), ("Consistency-Token"), ("Idempotent-Replayed"))),
         Problem)
 )]
-async fn archive(State(app): State<App>, asked: Move) -> Result<Response, Problem> {
-    asked.to(&app, "Archive", Edit::Archive, &[]).await
+async fn archive(State(app): State<App>, asked: Asking) -> Result<Response, Problem> {
+    moved(&app, asked, "Archive", Edit::Archive, &[]).await
 }

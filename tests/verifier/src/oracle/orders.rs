@@ -48,55 +48,43 @@ impl Book {
 
 /// The order that begins with an event.
 fn begun(event: &Recorded<RawPayload>, happened: OrderEvent) -> anyhow::Result<(Uuid, Order)> {
-    let (version, recorded_at, reason) = (event.sequence, event.recorded_at, None);
-    match happened {
-        OrderEvent::OrderImported { order, customer, ordered_on, units, total } => {
-            let (customer, units) = (customer.0, i64::from(units));
-            let (seller, state, lines, shipments, changed_at) = (None, "completed", None, None, recorded_at);
-            let order_ = Order {
-                customer,
-                seller,
-                state,
-                reason,
-                ordered_on,
-                units,
-                total,
-                lines,
-                shipments,
-                version,
-                recorded_at,
-                changed_at,
-            };
-            Ok((order.0, order_))
+    let (order, customer, ordered_on, total) = match &happened {
+        OrderEvent::OrderImported { order, customer, ordered_on, total, .. }
+        | OrderEvent::OrderPlaced { order, customer, ordered_on, total, .. } => {
+            (order.0, customer.0, *ordered_on, *total)
         }
-        OrderEvent::OrderPlaced { order, customer, seller, ordered_on, lines, total, .. } => {
-            let units = lines.iter().map(|line| line.quantity).sum();
+        other => anyhow::bail!("an order began with {}", other.name()),
+    };
+    let mut begun = Order {
+        customer,
+        seller: None,
+        state: "completed",
+        reason: None,
+        ordered_on,
+        units: 0,
+        total,
+        lines: None,
+        shipments: None,
+        version: event.sequence,
+        recorded_at: event.recorded_at,
+        changed_at: event.recorded_at,
+    };
+    match happened {
+        OrderEvent::OrderImported { units, .. } => begun.units = i64::from(units),
+        OrderEvent::OrderPlaced { seller, lines, .. } => {
             let cost: i64 = lines.iter().map(|line| line.quantity * line.unit_price.amount_minor).sum();
             anyhow::ensure!(cost == total.amount_minor, "order {order} costs {cost}, not {}", total.amount_minor);
             let line = |line: &OrderLine| {
                 json!({"product": line.product, "sku": line.sku, "title": line.title, "quantity": line.quantity,
                        "shipped": 0, "unit_price": line.unit_price})
             };
-            let (customer, seller, state, changed_at) = (customer.0, Some(seller.0), "placed", recorded_at);
-            let (lines, shipments) = (Some(lines.iter().map(line).collect()), Some(vec![]));
-            let order_ = Order {
-                customer,
-                seller,
-                state,
-                reason,
-                ordered_on,
-                units,
-                total,
-                lines,
-                shipments,
-                version,
-                recorded_at,
-                changed_at,
-            };
-            Ok((order.0, order_))
+            (begun.seller, begun.state) = (Some(seller.0), "placed");
+            begun.units = lines.iter().map(|line| line.quantity).sum();
+            (begun.lines, begun.shipments) = (Some(lines.iter().map(line).collect()), Some(vec![]));
         }
-        other => anyhow::bail!("an order began with {}", other.name()),
+        _ => {}
     }
+    Ok((order, begun))
 }
 
 impl Order {
