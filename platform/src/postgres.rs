@@ -53,6 +53,12 @@ pub struct PoolSettings {
     /// connection lives. For look-ups in tables that grow: a plan that was made for a few rows would walk through a
     /// million of them.
     pub plan_each_call: bool,
+    /// Whether rows are never looked for by walking through a table. For who finds everything by its key: a plan that
+    /// is kept from when the table was small must not walk through a million rows, and none is made anew by each call.
+    pub by_key: bool,
+    /// How long a transaction may stay open without a statement: what a process that was frozen in one holds is let go
+    /// then, so that another can take over.
+    pub idle_in_transaction_max: Option<Duration>,
     /// Whether the server refuses whatever would change something; for those who only look.
     pub read_only: bool,
 }
@@ -68,6 +74,8 @@ impl PoolSettings {
             statement_timeout: None,
             synchronous_commit: true,
             plan_each_call: false,
+            by_key: false,
+            idle_in_transaction_max: None,
             read_only: false,
         }
     }
@@ -83,6 +91,20 @@ impl PoolSettings {
     #[must_use]
     pub fn plan_each_call(mut self) -> Self {
         self.plan_each_call = true;
+        self
+    }
+
+    /// The same, with everything found by its key.
+    #[must_use]
+    pub fn by_key(mut self) -> Self {
+        self.by_key = true;
+        self
+    }
+
+    /// The same, with transactions that end when their client is not heard of for so long.
+    #[must_use]
+    pub fn idle_in_transaction_max(mut self, max: Duration) -> Self {
+        self.idle_in_transaction_max = Some(max);
         self
     }
 
@@ -156,6 +178,12 @@ pub fn connect_options(url: &Secret, settings: &PoolSettings) -> Result<PgConnec
     }
     if settings.plan_each_call {
         options = options.options([("plan_cache_mode", "force_custom_plan")]);
+    }
+    if let Some(max) = settings.idle_in_transaction_max {
+        options = options.options([("idle_in_transaction_session_timeout", max.as_millis().to_string())]);
+    }
+    if settings.by_key {
+        options = options.options([("enable_seqscan", "off")]);
     }
     if settings.read_only {
         options = options.options([("default_transaction_read_only", "on")]);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_schemas::{Context, PARTITIONS};
 use event_store::keys::KeyRing;
@@ -32,6 +33,8 @@ use crate::writer::Writer;
 
 /// Connections that projections share: each holds one while it writes a batch.
 const CONNECTIONS_MAX: u32 = 8;
+/// How long a process that was frozen in a transaction keeps others from its projections.
+const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(10);
 
 /// What a process that projects wants to know.
 #[derive(Clone)]
@@ -149,7 +152,10 @@ fn consuming(
 /// Rows and checkpoints vanish together in a crash of Postgres, and the checkpoint is compared: so commits need not
 /// wait.
 pub(crate) fn views_pool(url: &Secret) -> anyhow::Result<PgPool> {
-    let mut settings = PoolSettings::new("handsel projector").connections_max(CONNECTIONS_MAX);
+    let mut settings = PoolSettings::new("handsel projector")
+        .connections_max(CONNECTIONS_MAX)
+        .by_key()
+        .idle_in_transaction_max(IDLE_IN_TRANSACTION_MAX);
     settings.synchronous_commit = false;
     Ok(pool_lazy(url, &settings)?)
 }
