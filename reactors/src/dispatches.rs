@@ -104,7 +104,7 @@ pub(crate) async fn remove(pool: &PgPool, numbers: &[i64]) -> sqlx::Result<()> {
 }
 
 /// This one was refused, and waits for a person.
-pub(crate) async fn park(pool: &PgPool, number: i64, why: &str) -> sqlx::Result<()> {
+pub(crate) async fn park(db: &mut PgConnection, number: i64, why: &str) -> sqlx::Result<()> {
     let sql = "update react.dispatches set parked = $2 where number = $1";
-    sqlx::query(sql).bind(number).bind(why).execute(pool).await.map(|_| ())
+    sqlx::query(sql).bind(number).bind(why).execute(db).await.map(|_| ())
 }

@@ -14,13 +14,15 @@ use domain::policies::{Dispatch, Policy};
 use envelope::{Cause, Position, Recorded, Timestamp};
 use event_schemas::{Context, Event};
 use sqlx::postgres::PgRow;
-use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
+use sqlx::{PgConnection, PgPool, Row as _};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::dispatches::{self, LedBy, Note, Noted, json};
 use crate::payments::{Answer, Effect, NoAnswer, Pace, PaymentProvider, Request};
+use crate::reading::Stopped;
+use crate::term::Term;
 
 /// The policy whose events ask a payment provider: what follows from them is no command, but an effect.
 pub(crate) const PAYMENT_PROVIDER: Policy =
@@ -92,7 +94,7 @@ impl Effects {
 
     /// Asks the provider for what is due. What is to be performed is stored as begun before: after a crash, nobody then
     /// takes a request that may have arrived for one that was never sent.
-    pub(crate) async fn begin(&mut self, pool: &PgPool, policy: &str) -> sqlx::Result<()> {
+    pub(crate) async fn begin(&mut self, pool: &PgPool, policy: &str, term: Term) -> Result<(), Stopped> {
         let free = CALLS_MAX.saturating_sub(self.calls.len());
         if free == 0 || Instant::now() < self.look_at {
             return Ok(());
@@ -124,7 +126,9 @@ impl Effects {
             if performs {
                 row.effect = row.effect.begun();
                 let sql = "update react.effects set effect = $2::json where operation = $1";
-                sqlx::query(sql).bind(operation).bind(json(&row.effect)?).execute(pool).await?;
+                let mut tx = term.transaction(pool).await?;
+                sqlx::query(sql).bind(operation).bind(json(&row.effect)?).execute(&mut *tx).await?;
+                tx.commit().await?;
                 platform::faults::pass("effect.begun");
             }
             self.busy.insert(operation);
@@ -150,8 +154,9 @@ impl Effects {
         &mut self,
         pool: &PgPool,
         policy: &'static str,
+        term: Term,
         (row, came): (Row, Came),
-    ) -> sqlx::Result<Vec<Noted>> {
+    ) -> Result<Vec<Noted>, Stopped> {
         platform::faults::pass("effect.answered");
         let Row { request, effect, led_by, recorded } = row;
         let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()").fetch_one(pool).await?;
@@ -172,8 +177,7 @@ impl Effects {
                 ask: PaymentCommand::Record { operation, outcome },
             },
         });
-        let mut connection = pool.acquire().await?;
-        let mut tx = connection.begin().await?;
+        let mut tx = term.transaction(pool).await?;
         sqlx::query(
             "update react.effects set effect = $2::json, due = $3, recorded = recorded + $4 where operation = $1",
         )

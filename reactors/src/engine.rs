@@ -26,6 +26,8 @@ use crate::session::{self, Session};
 /// Half of every lock's key, so that nobody else's advisory locks are met.
 const LOCK_KIND: i32 = 0x4853_5243;
 const CONNECTIONS_MAX: u32 = 6;
+/// How long one that was frozen in a transaction keeps others from leading.
+const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(10);
 /// How long a policy waits that cannot go on.
 const RETRY_STOPPED: Duration = Duration::from_secs(2);
 /// How often one that stands by looks whether it may lead, and one that leads whether it still holds its lock.
@@ -58,7 +60,10 @@ pub struct Config {
 /// # Errors
 /// If the URL cannot be read.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let settings = PoolSettings::new("handsel reactor").connections_max(CONNECTIONS_MAX);
+    let settings = PoolSettings::new("handsel reactor")
+        .connections_max(CONNECTIONS_MAX)
+        .by_key()
+        .idle_in_transaction_max(IDLE_IN_TRANSACTION_MAX);
     let pool = pool_lazy(&config.url, &settings)?;
     let heads = Heads::start(&config.stores, &shutdown);
     let mut tasks = JoinSet::new();

@@ -16,6 +16,7 @@ mod reading;
 mod schema;
 mod sender;
 mod session;
+mod term;
 mod timers;
 
 pub use engine::{Config, run};

@@ -30,7 +30,7 @@ pub(crate) enum Stopped {
     NotMigrated(Context),
     #[error("`{context}` at position {position}: {reason}")]
     Event { context: Context, position: i64, reason: String },
-    #[error("another process has moved its checkpoint")]
+    #[error("another process leads it now")]
     Lost,
     #[error("the connection that holds its lock is gone")]
     Unlocked,

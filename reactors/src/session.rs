@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::lanes::Lanes;
 use crate::reading::{self, Stopped};
 use crate::sender::Sent;
+use crate::term::Term;
 use crate::timers::{self, Agenda};
 
 /// How many commands of a policy are under way at once.
@@ -42,6 +43,7 @@ pub(crate) struct Session {
     /// Timers due by then fire as soon as the stores have been read up to there.
     firing: Option<(DateTime<Utc>, BTreeMap<Context, Position>)>,
     look_at: Instant,
+    term: Term,
     /// How often a person had settled what was parked when this began.
     settled: i64,
     /// Of the policy whose reactions are effects.
@@ -50,6 +52,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) async fn begin(engine: &Engine) -> Result<Self, Stopped> {
+        let term = Term::begin(&engine.pool, engine.policy.name).await?;
         let mut checkpoints = BTreeMap::new();
         for (context, reader) in &engine.readers {
             let begun = reading::begin(&engine.pool, engine.policy, *context, reader).await?;
@@ -60,7 +63,19 @@ impl Session {
         let asks = engine.policy.name == PAYMENT_PROVIDER.name;
         let effects = asks.then(|| Effects::new(engine.provider.clone()));
         let settled = timers::agenda(&engine.pool, engine.policy.name).await?.settled;
-        Ok(Self { checkpoints, lanes, newest: 0, more: true, under_way, answered, firing, look_at, settled, effects })
+        Ok(Self {
+            checkpoints,
+            lanes,
+            newest: 0,
+            more: true,
+            under_way,
+            answered,
+            firing,
+            look_at,
+            term,
+            settled,
+            effects,
+        })
     }
 
     pub(crate) async fn work(&mut self, engine: &mut Engine) -> Result<(), Stopped> {
@@ -173,7 +188,9 @@ impl Session {
         if !heads.iter().all(read) {
             return Ok(false);
         }
-        let noted = timers::fire(&engine.pool, engine.policy.name, *by, TIMERS_MAX).await?;
+        let mut tx = self.term.transaction(&engine.pool).await?;
+        let noted = timers::fire(&mut tx, engine.policy.name, *by, TIMERS_MAX).await?;
+        tx.commit().await?;
         timers_total(engine.policy.name).increment(u64::try_from(noted.len()).unwrap_or_default());
         if i64::try_from(noted.len()).is_ok_and(|count| count < TIMERS_MAX) {
             self.firing = None;
@@ -186,7 +203,7 @@ impl Session {
     /// Asks the provider for what is due.
     async fn ask_outside(&mut self, engine: &Engine) -> Result<(), Stopped> {
         match &mut self.effects {
-            Some(effects) => Ok(effects.begin(&engine.pool, engine.policy.name).await?),
+            Some(effects) => effects.begin(&engine.pool, engine.policy.name, self.term).await,
             None => Ok(()),
         }
     }
@@ -194,7 +211,7 @@ impl Session {
     /// Notes what is to be recorded of what the provider said.
     async fn record(&mut self, engine: &Engine, answered: (effects::Row, Came)) -> Result<(), Stopped> {
         if let Some(effects) = &mut self.effects {
-            let noted = effects.settle(&engine.pool, engine.policy.name, answered).await?;
+            let noted = effects.settle(&engine.pool, engine.policy.name, self.term, answered).await?;
             self.push(noted);
         }
         Ok(())
@@ -250,7 +267,9 @@ impl Session {
                     "A command was refused, so that it and what follows for {kind} {id} wait; see `handsel policies \
                      parked`: {why}"
                 );
-                dispatches::park(&engine.pool, noted.number, &why).await?;
+                let mut tx = self.term.transaction(&engine.pool).await?;
+                dispatches::park(&mut tx, noted.number, &why).await?;
+                tx.commit().await?;
                 self.lanes.refused(&noted.target);
             }
         }

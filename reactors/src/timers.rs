@@ -91,7 +91,7 @@ pub(crate) async fn agenda(pool: &PgPool, policy: &str) -> sqlx::Result<Agenda> 
 }
 
 /// Turns timers that were due by then into commands that are to be sent now, at most so many.
-pub(crate) async fn fire(pool: &PgPool, policy: &str, by: DateTime<Utc>, max: i64) -> sqlx::Result<Vec<Noted>> {
+pub(crate) async fn fire(db: &mut PgConnection, policy: &str, by: DateTime<Utc>, max: i64) -> sqlx::Result<Vec<Noted>> {
     let sql = format!(
         "with due as (
              delete from react.timers t
@@ -105,6 +105,6 @@ pub(crate) async fn fire(pool: &PgPool, policy: &str, by: DateTime<Utc>, max: i6
            from due order by due, context, position, ordinal
          returning {COLUMNS}"
     );
-    let rows = sqlx::query(&sql).bind(policy).bind(by).bind(max).fetch_all(pool).await?;
+    let rows = sqlx::query(&sql).bind(policy).bind(by).bind(max).fetch_all(db).await?;
     rows.iter().map(noted).collect()
 }

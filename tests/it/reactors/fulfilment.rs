@@ -62,6 +62,25 @@ async fn of_two_that_run_one_leads_and_the_other_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_leads_no_more_fires_nothing_and_leads_anew_before_it_does() {
+    let world = World::new().await;
+    let gift = world.sells(10).await;
+    let running = world.run();
+    let order = world.place(gift, 1).await;
+    world.until_stage(order, Stage::Confirmed).await;
+    world.until_count("react.timers where name = 'shipment_due'", 1).await;
+    // As if another had led while this one was frozen.
+    world.another_led("order_fulfilment").await;
+    sqlx::raw_sql("update react.timers set due = now() - interval '1 hour' where name = 'shipment_due'")
+        .execute(&world.views)
+        .await
+        .unwrap();
+    world.until_stage(order, Stage::Cancelled).await;
+    assert_eq!(world.term("order_fulfilment").await, 3, "what was due fired in a term of its own");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_waits_for_a_person_and_what_follows_waits_behind_it() {
     let world = World::new().await;
     let gift = world.sells(10).await;

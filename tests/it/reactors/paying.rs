@@ -10,6 +10,7 @@ use event_schemas::ids::{OperationId, OrderId, ProductId, ShipmentId};
 use event_schemas::orders::CancellationReason;
 use reactors::payments::{Answer, NoAnswer, PaymentProvider, Request, Simulator};
 use tests::{ETA_MAX, until};
+use tokio::sync::Semaphore;
 
 use super::world::World;
 
@@ -98,6 +99,43 @@ async fn plays(killed: Killed) {
     world.until_count("react.dispatches", 0).await;
     let twice = "(select operation from sim_payments.journal group by operation having count(*) > 1) as twice";
     assert_eq!(world.count(twice).await, 0);
+    running.stop().await;
+}
+
+/// A provider that answers when it is told to.
+struct Slow {
+    simulator: Simulator,
+    asked: Arc<AtomicUsize>,
+    answers: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl PaymentProvider for Slow {
+    async fn perform(&self, request: &Request) -> Result<Answer, NoAnswer> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        _ = self.answers.acquire().await;
+        self.simulator.perform(request).await
+    }
+
+    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, NoAnswer> {
+        self.simulator.look_up(operation).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leads_no_more_records_nothing_of_what_the_provider_says() {
+    let world = World::new().await;
+    let product = world.sells_for(1200, 10).await;
+    let (asked, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let slow = Slow { simulator: world.provider.clone(), asked: asked.clone(), answers: answers.clone() };
+    let running = world.run_with(Arc::new(slow));
+    let order = world.place(product, 1).await;
+    until("the provider is asked", ETA_MAX, async || asked.load(Ordering::SeqCst) == 1).await;
+    world.another_led("payment_provider").await;
+    answers.add_permits(1_000);
+    world.until_stage(order, Stage::Confirmed).await;
+    assert_eq!(world.term("payment_provider").await, 3, "the answer was looked up in a term of its own");
+    assert_eq!(world.count("sim_payments.journal").await, 1);
     running.stop().await;
 }
 

@@ -136,6 +136,18 @@ impl World {
         sqlx::query_scalar(&format!("select count(*) from {what}")).fetch_one(&self.views).await.unwrap()
     }
 
+    /// Raises the term of a policy, as another process does that begins to lead.
+    pub(super) async fn another_led(&self, policy: &str) {
+        let sql = "update react.leaders set term = term + 1 where policy = $1";
+        let raised = sqlx::query(sql).bind(policy).execute(&self.views).await.unwrap();
+        assert_eq!(raised.rows_affected(), 1, "somebody leads");
+    }
+
+    pub(super) async fn term(&self, policy: &str) -> i64 {
+        let sql = "select term from react.leaders where policy = $1";
+        sqlx::query_scalar(sql).bind(policy).fetch_one(&self.views).await.unwrap()
+    }
+
     pub(super) async fn until_count(&self, what: &str, count: i64) {
         until(&format!("{count} of {what}"), ETA_MAX, async || self.count(what).await == count).await;
     }
