@@ -3,14 +3,17 @@
 pub mod aggregates;
 pub mod cdnow;
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod doctor;
 pub mod failure;
 pub mod heads;
+pub mod import;
 pub mod instance;
 pub mod migrate;
 pub mod output;
 pub mod roles;
+pub mod seed;
 pub mod settings;
 pub mod spine;
 
