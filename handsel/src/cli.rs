@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, heads, import_cdnow, import_postgres_es, migrate, parked, policies, rebuild, recover, replay, role,
+    config, doctor, events, heads, import_cdnow, import_postgres_es, migrate, parked, policies, rebuild, recover, replay, role,
     status, up, verify,
 };
 
@@ -46,6 +46,8 @@ enum Command {
     Status(Box<status::Status>),
     /// Look at everything and name what is wrong and what to do.
     Doctor(Box<doctor::Doctor>),
+    /// Show events as they happen.
+    Events(Box<events::Events>),
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
@@ -93,6 +95,7 @@ impl Cli {
             Some(Command::Migrate(command)) => command.run().await,
             Some(Command::Status(command)) => command.run().await,
             Some(Command::Doctor(command)) => command.run().await,
+            Some(Command::Events(command)) => command.run().await,
             Some(Command::Import(Import::Cdnow(command))) => command.run().await,
             Some(Command::Import(Import::PostgresEs(command))) => command.run().await,
             Some(Command::Rebuild(command)) => command.run().await,

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod doctor;
+pub mod events;
 pub mod heads;
 pub mod import_cdnow;
 pub mod import_postgres_es;

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod commands;
 pub mod doctor;
 pub mod failure;
+pub mod follow;
 pub mod heads;
 pub mod instance;
 pub mod migrate;

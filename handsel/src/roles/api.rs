@@ -10,6 +10,7 @@ use event_schemas::published::published;
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
+use query_api::{Feed, FeedSettings, FeedStore};
 use reactors::payments::{Simulator, SimulatorSettings};
 use tokio::net::TcpListener;
 
@@ -79,7 +80,18 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
         progress: process.progress.clone(),
         wait_max: Duration::from_millis(http.token_wait_max_ms),
         search: query_api::SearchRole::at(&process.search_url)?,
+        feed: feed(process),
     })
+}
+
+/// The stores for those who follow what happens. One that this process does without is opened when somebody does.
+fn feed(process: &Process<'_>) -> Feed {
+    let stores = Context::ALL.map(|context| match process.spine.stores.get(&context) {
+        Some(store) => (context, FeedStore::Open(store.clone())),
+        None => (context, FeedStore::At(Box::new(store_config(&process.instance.urls, context)))),
+    });
+    let settings = FeedSettings { streams_max: process.plan.http.event_streams_max, ..FeedSettings::default() };
+    Feed::new(stores, settings, process.shutdown.token().clone())
 }
 
 /// The payment provider that is simulated, with its books beside the payments.

@@ -18,7 +18,7 @@ use platform::readiness::Readiness;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
-use query_api::SearchRole;
+use query_api::{Feed, FeedSettings, FeedStore, SearchRole};
 use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
@@ -29,6 +29,8 @@ use tests::{TestDatabase, database};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::openapi::OpenApi;
+
+use super::following::Following;
 
 pub(crate) const ACCOUNT: &str = "018f4e7a-0000-7000-8000-000000000001";
 pub(crate) const KEY: &str = "7d444840-9dc0-4ad1-b245-5ffdce74fad2";
@@ -62,6 +64,13 @@ pub(crate) struct Answer {
 pub(crate) struct Patience {
     pub(crate) wait_max: Duration,
     pub(crate) statement_timeout: Option<Duration>,
+    pub(crate) feed: FeedSettings,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { wait_max: Duration::from_secs(2), statement_timeout: None, feed: FeedSettings::default() }
+    }
 }
 
 /// What may go wrong with any of it, and what that means.
@@ -84,7 +93,7 @@ pub(crate) fn document() -> OpenApi {
 
 impl Api {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }).await
+        Self::start_with(Patience::default()).await
     }
 
     pub(crate) async fn start_with(patience: Patience) -> Self {
@@ -93,7 +102,7 @@ impl Api {
 
     /// Nothing follows from events: a test sees what is there before, or does it itself.
     pub(crate) async fn without_policies() -> Self {
-        Self::begin(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }, false).await
+        Self::begin(Patience::default(), false).await
     }
 
     async fn begin(patience: Patience, policies: bool) -> Self {
@@ -125,7 +134,9 @@ impl Api {
             tokio::spawn(reactors::run(react(url, &stores, &provider), stop.clone()));
         }
         let commands = command_api::router(commands(&stores, &keys, &tokens));
-        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
+        let open = stores.iter().map(|(context, store)| (*context, FeedStore::Open(store.clone())));
+        let feed = Feed::new(open, patience.feed, stop.clone());
+        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search, feed), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
@@ -159,6 +170,11 @@ impl Api {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
         Answer { status, headers, body }
+    }
+
+    /// Begins to follow events: `query` is `?from=start`, the last id is that of an earlier stream.
+    pub(crate) async fn follow(&self, query: &str, last_id: &str) -> Following {
+        Following::begin(&self.base, query, last_id).await
     }
 
     /// Where it listens, for what no client would send.
@@ -198,13 +214,13 @@ impl Answer {
 fn queries(
     database: &TestDatabase,
     progress: Progress,
-    (tokens, search): (TokenKey, SearchRole),
+    (tokens, search, feed): (TokenKey, SearchRole, Feed),
     patience: Patience,
 ) -> query_api::App {
-    let Patience { wait_max, statement_timeout } = patience;
+    let Patience { wait_max, statement_timeout, .. } = patience;
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
-    query_api::App { views, progress, wait_max, tokens, search }
+    query_api::App { views, progress, wait_max, tokens, search, feed }
 }
 
 /// The role `search` with an index of its own, on a port of its own.
