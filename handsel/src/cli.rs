@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, events, heads, import_cdnow, import_postgres_es, migrate, parked, policies, rebuild, recover, replay, role,
-    status, up, verify,
+    config, doctor, events, heads, import_cdnow, import_postgres_es, listen, migrate, parked, policies, rebuild,
+    recover, replay, role, status, up, verify,
 };
 
 /// Handsel: the event-sourced backend of a marketplace.
@@ -48,6 +48,8 @@ enum Command {
     Doctor(Box<doctor::Doctor>),
     /// Show events as they happen.
     Events(Box<events::Events>),
+    /// Send events to a URL as they happen, signed, as a webhook would.
+    Listen(Box<listen::Listen>),
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
@@ -96,6 +98,7 @@ impl Cli {
             Some(Command::Status(command)) => command.run().await,
             Some(Command::Doctor(command)) => command.run().await,
             Some(Command::Events(command)) => command.run().await,
+            Some(Command::Listen(command)) => command.run().await,
             Some(Command::Import(Import::Cdnow(command))) => command.run().await,
             Some(Command::Import(Import::PostgresEs(command))) => command.run().await,
             Some(Command::Rebuild(command)) => command.run().await,

@@ -6,6 +6,7 @@ pub mod events;
 pub mod heads;
 pub mod import_cdnow;
 pub mod import_postgres_es;
+pub mod listen;
 pub mod migrate;
 pub mod parked;
 pub mod policies;

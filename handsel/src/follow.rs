@@ -147,7 +147,9 @@ impl Follower {
                     return Ok(Connection { response, buffer: vec![], looked_at: 0 });
                 }
                 Ok(Ok(response)) => refusal(response).await?,
-                Ok(Err(error)) => anyhow::Error::new(error).context(format!("{} does not answer", self.url.authority())),
+                Ok(Err(error)) => {
+                    anyhow::Error::new(error).context(format!("{} does not answer", self.url.authority()))
+                }
                 Err(_) => anyhow::anyhow!("{} does not answer", self.url.authority()),
             };
             if !self.ever && begun.elapsed() > FIRST_WAIT_MAX {
@@ -182,7 +184,8 @@ impl Connection {
                 }
             }
             anyhow::ensure!(self.buffer.len() <= MESSAGE_BYTES_MAX, "a message is too long");
-            let chunk = timeout(SILENCE_MAX, self.response.chunk()).await.context("the server says nothing any more")?;
+            let chunk =
+                timeout(SILENCE_MAX, self.response.chunk()).await.context("the server says nothing any more")?;
             match chunk? {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None => return Ok(None),
@@ -243,6 +246,7 @@ mod tests {
         assert_eq!((event.id.as_str(), &event.data["a"]), ("orders=1", &1.into()));
         assert!(dispatch(": still here\nid: orders=2\n\n", &mut id).is_none());
         assert_eq!(id.as_deref(), Some("orders=2"));
-        assert!(matches!(dispatch("event: lost\ndata: {\"detail\":\"gone\"}\n\n", &mut id), Some(Came::Lost(why)) if why == "gone"));
+        let told = dispatch("event: lost\ndata: {\"detail\":\"gone\"}\n\n", &mut id);
+        assert!(matches!(told, Some(Came::Lost(why)) if why == "gone"));
     }
 }

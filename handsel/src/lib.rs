@@ -7,6 +7,7 @@ pub mod commands;
 pub mod doctor;
 pub mod failure;
 pub mod follow;
+pub mod forward;
 pub mod heads;
 pub mod instance;
 pub mod migrate;

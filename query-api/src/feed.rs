@@ -168,10 +168,10 @@ enum Begin {
 
 /// Follow events as they happen.
 ///
-/// Server-sent events: each has an `id:` and, as `data:`, what the list of events shows of it. Those of one context come
-/// in the order in which they were stored, each once; contexts are merged by time as far as they are at hand. Who comes
-/// back with the last `id:` in `Last-Event-ID`, as browsers do, misses nothing. A comment comes every 15 seconds if
-/// nothing else does, with an `id:` if events were passed that were not wanted.
+/// Server-sent events: each has an `id:` and, as `data:`, what the list of events shows of it. Those of one context
+/// come in the order in which they were stored, each once; contexts are merged by time as far as they are at hand. Who
+/// comes back with the last `id:` in `Last-Event-ID`, as browsers do, misses nothing. A comment comes every 15 seconds
+/// if nothing else does, with an `id:` if events were passed that were not wanted.
 ///
 /// An event named `lost` says that a store was restored and what was sent is not in it any more; then the stream ends,
 /// and coming back with that `id:` is answered with 409. One named `history` says that it began another history and
@@ -180,16 +180,16 @@ enum Begin {
     get, path = "/v1/events/stream", tag = "events", operation_id = "streamEvents",
     params(("filter[context]" = Option<String>, Query, description = "Only of these, separated by commas.",
             example = "orders,payments"),
-           ("filter[type]" = Option<String>, Query, description = "Only of these types, separated by commas, named like \
-            `OrderPlaced` or `orders.order-placed`.", example = "OrderPlaced"),
+           ("filter[type]" = Option<String>, Query, description = "Only of these types, separated by commas, named \
+            like `OrderPlaced` or `orders.order-placed`.", example = "OrderPlaced"),
            ("filter[aggregate]" = Option<String>, Query, description = "Only what happens to this thing."),
-           ("from" = Option<String>, Query, description = "`now`, `start`, or an `id:` after which to begin; a position \
-            may be written by hand, such as `orders=17`. A context that it does not name is sent from its beginning. \
+           ("from" = Option<String>, Query, description = "`now`, `start`, or an `id:` after which to begin; a \
+            position may be written by hand, such as `orders=17`. A context that it does not name is sent from its beginning. \
             Without it: now.", example = "start"),
            ("Last-Event-ID" = Option<String>, Header, description = "The last `id:` that came; it counts more than \
             `from`.", example = "orders=17@3f2a9c01.8b1d44aa0c12")),
-    responses((status = 200, description = "Events, until one of both sides ends it.", content_type = "text/event-stream",
-               body = String,
+    responses((status = 200, description = "Events, until one of both sides ends it.",
+               content_type = "text/event-stream", body = String,
                example = "retry: 1000\nid: orders=16@3f2a9c01.0aa4c8f1e2d3\n\nid: orders=17@3f2a9c01.8b1d44aa0c12\n\
                           data: {\"context\":\"orders\",\"position\":17,\"event_type\":\"OrderPlaced\"}\n\n"),
               Problem)

@@ -87,8 +87,8 @@ impl FromStr for ToldPlaces {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let form = "it is what an `id:` of the stream said, such as orders=17@3f2a9c01.8b1d44aa0c12, or positions alone, \
-                    such as orders=17,payments=4";
+        let form = "it is what an `id:` of the stream said, such as orders=17@3f2a9c01.8b1d44aa0c12, or positions \
+                    alone, such as orders=17,payments=4";
         if text.len() > CHARS_MAX {
             return Err(form.to_owned());
         }

@@ -20,6 +20,8 @@ use platform::token::TokenKey;
 use projectors::{Config, Stores};
 use query_api::{Feed, FeedSettings, FeedStore, SearchRole};
 use reactors::payments::{Simulator, SimulatorSettings};
+use reactors::webhooks::http::{Hooks, Parts};
+use reactors::webhooks::{self, Secrets, Targets};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
@@ -45,6 +47,10 @@ pub(crate) struct Api {
     pub(crate) provider: Simulator,
     /// For what processes ask of payments, past HTTP.
     pub(crate) payments: Store,
+    /// What events are delivered from.
+    pub(crate) opened: BTreeMap<Context, Store>,
+    /// What seals the secrets of webhooks.
+    pub(crate) secrets: Secrets,
     base: String,
     client: Client,
     _stop: DropGuard,
@@ -75,7 +81,7 @@ impl Default for Patience {
 
 /// What may go wrong with any of it, and what that means.
 pub(crate) fn explanations() -> Vec<Explanation> {
-    let reactors = reactors::payments::http::problems();
+    let reactors = [reactors::payments::http::problems(), reactors::webhooks::http::problems()].concat();
     [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
@@ -87,7 +93,8 @@ pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
 
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
-    let described = [command_api::openapi(), reactors::payments::http::openapi(), query_api::openapi()];
+    let reactors = [reactors::payments::http::openapi(), reactors::webhooks::http::openapi()];
+    let described = [command_api::openapi()].into_iter().chain(reactors).chain([query_api::openapi()]);
     docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described)
 }
 
@@ -138,6 +145,15 @@ impl Api {
         let feed = Feed::new(open, patience.feed, stop.clone());
         let queries = query_api::router(queries(&database, progress, (tokens.clone(), search, feed), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
+        let secrets = Secrets::new([9; 32]);
+        let hooks = Parts {
+            pool: views.clone(),
+            secrets: secrets.clone(),
+            targets: Targets { private: true },
+            readers: stores.iter().map(|(context, store)| (*context, store.reader())).collect(),
+            tokens: tokens.clone(),
+        };
+        let queries = queries.merge(webhooks::http::routes(Hooks::new(hooks)));
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -152,6 +168,8 @@ impl Api {
             tokens,
             provider,
             payments: stores[&Context::Payments].clone(),
+            opened: stores,
+            secrets,
             base,
             client: Client::new(),
             _stop: stop.drop_guard(),
