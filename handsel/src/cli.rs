@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     config, doctor, events, heads, import_cdnow, import_postgres_es, listen, migrate, parked, policies, rebuild,
-    recover, replay, role, status, up, verify,
+    recover, replay, role, status, trigger, up, verify,
 };
 
 /// Handsel: the event-sourced backend of a marketplace.
@@ -50,6 +50,8 @@ enum Command {
     Events(Box<events::Events>),
     /// Send events to a URL as they happen, signed, as a webhook would.
     Listen(Box<listen::Listen>),
+    /// Make an event happen, for whoever writes something that follows events.
+    Trigger(Box<trigger::Trigger>),
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
@@ -99,6 +101,7 @@ impl Cli {
             Some(Command::Doctor(command)) => command.run().await,
             Some(Command::Events(command)) => command.run().await,
             Some(Command::Listen(command)) => command.run().await,
+            Some(Command::Trigger(command)) => command.run().await,
             Some(Command::Import(Import::Cdnow(command))) => command.run().await,
             Some(Command::Import(Import::PostgresEs(command))) => command.run().await,
             Some(Command::Rebuild(command)) => command.run().await,

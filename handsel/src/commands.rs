@@ -15,5 +15,6 @@ pub mod recover;
 pub mod replay;
 pub mod role;
 pub mod status;
+pub mod trigger;
 pub mod up;
 pub mod verify;

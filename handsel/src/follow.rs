@@ -108,6 +108,21 @@ impl Follower {
         self.last_id.as_deref()
     }
 
+    /// Connects, and learns where it begins: from now on nothing is missed.
+    ///
+    /// # Errors
+    /// As [`Follower::next`].
+    pub async fn begin(&mut self) -> anyhow::Result<()> {
+        while self.last_id.is_none() {
+            let mut connection = self.connect().await?;
+            // The first message is the place, and no event.
+            if connection.first(&mut self.last_id).await.is_ok() {
+                self.connection = Some(connection);
+            }
+        }
+        Ok(())
+    }
+
     /// The next event. Comes back by itself where the connection breaks.
     ///
     /// # Errors
@@ -175,6 +190,19 @@ async fn refusal(response: Response) -> anyhow::Result<anyhow::Error> {
 }
 
 impl Connection {
+    /// Reads the message that says where the stream begins.
+    async fn first(&mut self, last_id: &mut Option<String>) -> anyhow::Result<()> {
+        while last_id.is_none() {
+            if let Some(block) = self.block() {
+                _ = dispatch(&block, last_id);
+                continue;
+            }
+            let chunk = timeout(SILENCE_MAX, self.response.chunk()).await.context("the server says nothing")?;
+            self.buffer.extend_from_slice(&chunk?.context("the server ended the stream")?);
+        }
+        Ok(())
+    }
+
     /// `None` when the server ended the stream.
     async fn read(&mut self, last_id: &mut Option<String>) -> anyhow::Result<Option<Came>> {
         loop {

@@ -12,6 +12,7 @@ pub mod heads;
 pub mod instance;
 pub mod migrate;
 pub mod output;
+pub mod recipes;
 pub mod roles;
 pub mod settings;
 pub mod spine;

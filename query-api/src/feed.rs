@@ -184,8 +184,8 @@ enum Begin {
             like `OrderPlaced` or `orders.order-placed`.", example = "OrderPlaced"),
            ("filter[aggregate]" = Option<String>, Query, description = "Only what happens to this thing."),
            ("from" = Option<String>, Query, description = "`now`, `start`, or an `id:` after which to begin; a \
-            position may be written by hand, such as `orders=17`. A context that it does not name is sent from its beginning. \
-            Without it: now.", example = "start"),
+            position may be written by hand, such as `orders=17`. A context that it does not name is sent from its \
+            beginning. Without it: now.", example = "start"),
            ("Last-Event-ID" = Option<String>, Header, description = "The last `id:` that came; it counts more than \
             `from`.", example = "orders=17@3f2a9c01.8b1d44aa0c12")),
     responses((status = 200, description = "Events, until one of both sides ends it.",

@@ -67,7 +67,7 @@ fn whole(Event { id, mut data }: Event) -> anyhow::Result<String> {
 }
 
 /// What a person wants to know of an event: when, where, what, to what, by whom.
-fn line(event: &Value) -> String {
+pub(crate) fn line(event: &Value) -> String {
     let text = |name: &str| event[name].as_str().unwrap_or("?");
     let line = format!(
         "{}  {} {}  {}  {}/{}  by {}",

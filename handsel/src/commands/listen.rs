@@ -14,8 +14,8 @@ use crate::output;
 const PACE: Pace =
     Pace { first: Duration::from_millis(500), factor: 2, longest: Duration::from_secs(20), attempts_max: 12 };
 
-/// Sends events to a URL as they happen, as a webhook would, until Ctrl-C: for a receiver that is being written. Nothing
-/// is stored; POST /v1/webhooks makes a webhook that stays.
+/// Sends events to a URL as they happen, as a webhook would, until Ctrl-C: for a receiver that is being written.
+/// Nothing is stored; POST /v1/webhooks makes a webhook that stays.
 ///
 /// What is not taken is tried again for some two minutes, and what follows for the same aggregate waits behind it; then
 /// this ends, and says where to go on.

@@ -107,3 +107,22 @@ async fn a_connection_that_is_cut_anywhere_is_taken_up_where_it_was() {
     }
     assert!(asked.load(Ordering::SeqCst) >= 12);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_that_is_listed_can_be_made_to_happen() {
+    let database = empty_database().await;
+    let mut program = on(database.url());
+    program.up().await;
+    let listed = program.call(&["trigger", "--list"]).await.ok();
+    assert!(listed.lines().count() > 35, "{listed}");
+    let names: Vec<&str> = listed.lines().collect();
+    for some in names.chunks(8) {
+        let made = some.iter().map(async |name| (*name, program.call(&["trigger", name]).await.ok()));
+        for (name, line) in futures::future::join_all(made).await {
+            assert!(line.contains(&format!("  {} ", name.split('.').next().unwrap())), "{name}: {line}");
+        }
+    }
+    let refused = program.call(&["trigger", "orders.order-plced"]).await;
+    assert!(refused.failure().contains("handsel trigger --list"));
+    program.terminate().await;
+}
