@@ -18,6 +18,7 @@ mod sender;
 mod session;
 mod term;
 mod timers;
+pub mod webhooks;
 
 pub use engine::{Config, run};
 pub use parked::{NotParked, Parked, list as list_parked, retry, skip};

@@ -114,7 +114,11 @@ pub(crate) async fn step(
 }
 
 /// The events after a checkpoint; the one at it must still be there.
-async fn unread(context: Context, reader: &Reader, from: &Checkpoint) -> Result<Vec<Recorded<RawPayload>>, Stopped> {
+pub(crate) async fn unread(
+    context: Context,
+    reader: &Reader,
+    from: &Checkpoint,
+) -> Result<Vec<Recorded<RawPayload>>, Stopped> {
     let known = from.event_id.is_some();
     let after = if known { Position(from.position.get() - 1) } else { from.position };
     let events = reader.after(after, EVENTS_MAX + i64::from(known)).await;

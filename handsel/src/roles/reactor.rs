@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use platform::shutdown::Parts;
+use reactors::webhooks;
 
 use super::Process;
 use crate::aggregates;
@@ -19,5 +20,14 @@ pub(super) fn start(process: &Process<'_>, parts: &mut Parts) -> anyhow::Result<
     let config =
         reactors::Config { url, stores: stores.clone(), sender, provider, readiness: process.readiness.clone() };
     parts.spawn("reactor", reactors::run(config, process.shutdown.token().clone()));
+    let delivering = webhooks::Config {
+        url: process.instance.urls.views.clone(),
+        stores: stores.clone(),
+        secrets: super::api::webhook_secrets(process)?,
+        sender: webhooks::Sender::new(super::api::webhook_targets(process))?,
+        pace: webhooks::Pace::default(),
+        readiness: process.readiness.clone(),
+    };
+    parts.spawn("webhooks", webhooks::run(delivering, process.shutdown.token().clone()));
     Ok(())
 }
