@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, heads, import_cdnow, import_postgres_es, migrate, parked, policies, rebuild, recover, replay, role,
-    status, up, verify,
+    config, doctor, heads, import_cdnow, import_postgres_es, mails, migrate, parked, policies, rebuild, recover,
+    replay, role, status, up, verify,
 };
 
 /// Handsel: the event-sourced backend of a marketplace.
@@ -63,6 +63,8 @@ enum Command {
     Parked(Box<parked::Parked>),
     /// List what policies asked for and was refused, ask again, or give it up.
     Policies(Box<policies::Policies>),
+    /// List mail that was refused, hand it over again, or give it up.
+    Mails(Box<mails::Mails>),
     /// Show the settings in force and where they come from; secrets are masked.
     Config(Box<config::Config>),
 }
@@ -102,6 +104,7 @@ impl Cli {
             Some(Command::Heads(command)) => command.run().await,
             Some(Command::Parked(command)) => command.run().await,
             Some(Command::Policies(command)) => command.run().await,
+            Some(Command::Mails(command)) => command.run().await,
             Some(Command::Config(command)) => command.run().await,
         }
     }

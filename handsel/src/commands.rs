@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod heads;
 pub mod import_cdnow;
 pub mod import_postgres_es;
+pub mod mails;
 pub mod migrate;
 pub mod parked;
 pub mod policies;

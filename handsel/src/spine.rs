@@ -59,8 +59,7 @@ impl Needs {
                 Role::CommandApi => Self { views: false, ..Self::ALL },
                 Role::QueryApi => Self { stores: false, keys: false, ..Self::ALL },
                 Role::Relay | Role::Search => Self { stores: true, keys: false, views: false, tokens: false },
-                Role::Projector => Self { tokens: false, ..Self::ALL },
-                Role::Reactor => Self { keys: false, tokens: false, ..Self::ALL },
+                Role::Projector | Role::Reactor => Self { tokens: false, ..Self::ALL },
             };
             needs = Self {
                 stores: needs.stores || one.stores,

@@ -19,6 +19,7 @@ use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
 use query_api::SearchRole;
+use reactors::mail::{Inbox, Mailer, Post};
 use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
@@ -66,7 +67,7 @@ pub(crate) struct Patience {
 
 /// What may go wrong with any of it, and what that means.
 pub(crate) fn explanations() -> Vec<Explanation> {
-    let reactors = reactors::payments::http::problems();
+    let reactors = [reactors::payments::http::problems(), reactors::mail::http::problems()].concat();
     [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
@@ -78,7 +79,8 @@ pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
 
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
-    let described = [command_api::openapi(), reactors::payments::http::openapi(), query_api::openapi()];
+    let reactors = [reactors::payments::http::openapi(), reactors::mail::http::openapi()];
+    let described = [command_api::openapi(), query_api::openapi()].into_iter().chain(reactors);
     docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described)
 }
 
@@ -122,12 +124,14 @@ impl Api {
         let provider = Simulator::new(views.clone(), SimulatorSettings::default());
         if policies {
             let url = Secret::new(database.url());
-            tokio::spawn(reactors::run(react(url, &stores, &provider), stop.clone()));
+            tokio::spawn(reactors::run(react(url, &stores, &keys, &provider), stop.clone()));
         }
         let commands = command_api::router(commands(&stores, &keys, &tokens));
         let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
+        let inbox = Inbox { pool: views, keys: keys.clone(), tokens: tokens.clone(), in_use: true };
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
+        let queries = queries.merge(reactors::mail::http::routes(inbox));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -230,9 +234,12 @@ async fn search(store: Reader, progress: &Progress, stop: &CancellationToken) ->
 }
 
 /// Policies over these stores, as the role runs them.
-fn react(url: Secret, stores: &BTreeMap<Context, Store>, provider: &Simulator) -> reactors::Config {
+fn react(url: Secret, stores: &BTreeMap<Context, Store>, keys: &KeyRing, provider: &Simulator) -> reactors::Config {
     let (stores, sender) = (stores.clone(), aggregates::sender(stores).unwrap());
-    reactors::Config { url, stores, sender, provider: Arc::new(provider.clone()), readiness: Readiness::new() }
+    let (accounts, inbox) = (aggregates::accounts(&stores[&Context::Identity]), Post::of(None, None).unwrap());
+    let mailer = Mailer::new(accounts, keys.clone(), inbox);
+    let (provider, readiness) = (Arc::new(provider.clone()), Readiness::new());
+    reactors::Config { url, stores, sender, provider, mailer, readiness }
 }
 
 fn commands(stores: &BTreeMap<Context, Store>, keys: &KeyRing, tokens: &TokenKey) -> command_api::Api {

@@ -21,7 +21,7 @@ struct Answered {
 }
 
 fn explained() -> Vec<Explanation> {
-    let reactors = reactors::payments::http::problems();
+    let reactors = [reactors::payments::http::problems(), reactors::mail::http::problems()].concat();
     [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
