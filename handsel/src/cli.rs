@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, events, heads, import_cdnow, import_postgres_es, import_shop, listen, migrate, parked, policies,
-    rebuild, recover, replay, role, seed, status, trigger, up, verify,
+    config, doctor, events, heads, import_cdnow, import_postgres_es, import_shop, listen, mails, migrate, parked,
+    policies, rebuild, recover, replay, role, seed, status, trigger, up, verify,
 };
 use crate::import::Kind;
 
@@ -72,6 +72,8 @@ enum Command {
     Parked(Box<parked::Parked>),
     /// List what policies asked for and was refused, ask again, or give it up.
     Policies(Box<policies::Policies>),
+    /// List mail that was refused, hand it over again, or give it up.
+    Mails(Box<mails::Mails>),
     /// Show the settings in force and where they come from; secrets are masked.
     Config(Box<config::Config>),
 }
@@ -132,6 +134,7 @@ impl Cli {
             Some(Command::Heads(command)) => command.run().await,
             Some(Command::Parked(command)) => command.run().await,
             Some(Command::Policies(command)) => command.run().await,
+            Some(Command::Mails(command)) => command.run().await,
             Some(Command::Config(command)) => command.run().await,
         }
     }

@@ -8,6 +8,7 @@ pub mod import_cdnow;
 pub mod import_postgres_es;
 pub mod import_shop;
 pub mod listen;
+pub mod mails;
 pub mod migrate;
 pub mod parked;
 pub mod policies;
