@@ -28,7 +28,7 @@ pub struct CommandApi {
     without_relay: bool,
 }
 
-/// Answers queries over HTTP from the read models, and needs no other database.
+/// Answers queries over HTTP from the read models, and needs no other database until somebody follows events.
 #[derive(Args, Clone, Debug)]
 pub struct QueryApi {
     #[command(flatten)]
@@ -64,8 +64,8 @@ pub struct Projector {
     partitions: Option<BTreeSet<i32>>,
 }
 
-/// Does what follows from events: runs policies and their timers. Several may run: one leads each policy, the others
-/// stand by. It appends events itself, so it needs the stores of all contexts.
+/// Does what follows from events: runs policies and their timers, and delivers webhooks. Several may run: one leads
+/// each policy, the others stand by. It appends events itself, so it needs the stores of all contexts.
 #[derive(Args, Clone, Debug)]
 pub struct Reactor {
     #[command(flatten)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use envelope::Position;
 use event_schemas::Context;
 use event_store::{Reader, Store};
 use platform::postgres::{ENDS_WITH_ITS_CLIENT, PoolSettings, answered, pool_lazy};
@@ -64,7 +65,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let mut engine = Engine {
         pool: pool_lazy(&config.url, &settings)?,
         readers: config.stores.iter().map(|(context, store)| (*context, store.reader())).collect(),
-        heads: Heads::start(&config.stores, &shutdown),
+        heads: None,
+        shutdown: shutdown.clone(),
         check: config.readiness.check("webhooks"),
         config,
     };
@@ -93,11 +95,33 @@ pub(super) struct Engine {
     pub(super) config: Config,
     pub(super) pool: PgPool,
     pub(super) readers: BTreeMap<Context, Reader>,
-    pub(super) heads: Heads,
+    /// The ends of the stores, from the first subscription on.
+    heads: Option<Heads>,
     pub(super) check: Check,
+    shutdown: CancellationToken,
 }
 
 impl Engine {
+    /// Somebody wants to hear of events: from now on the stores are asked whether there are any.
+    pub(super) fn watch(&mut self) {
+        if self.heads.is_none() {
+            self.heads = Some(Heads::start(&self.config.stores, &self.shutdown));
+        }
+    }
+
+    /// The newest position of a store, as far as it is known.
+    pub(super) fn newest(&self, context: Context) -> Position {
+        self.heads.as_ref().map(|heads| heads.newest(context)).unwrap_or_default()
+    }
+
+    /// Returns when a store has grown.
+    pub(super) async fn grown(&mut self) {
+        match &mut self.heads {
+            Some(heads) => heads.grown(&Context::ALL).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Works for as long as this process holds the lock; stands by until then.
     async fn lead(&mut self) -> Result<(), Stopped> {
         let options = PgConnectOptions::from_str(self.config.url.expose())?

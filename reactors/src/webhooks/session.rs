@@ -69,14 +69,14 @@ impl Session {
             }
             tokio::select! {
                 Some(attempted) = self.attempts.join_next() => self.settle(engine, attempted).await?,
-                () = engine.heads.grown(&Context::ALL), if !self.webhooks.is_empty() => {}
+                () = engine.grown() => {}
                 () = tokio::time::sleep_until(self.look_at) => {}
             }
         }
     }
 
     /// Reads the tables again if a person has changed something, and says how deliveries are.
-    async fn look(&mut self, engine: &Engine) -> Result<(), Stopped> {
+    async fn look(&mut self, engine: &mut Engine) -> Result<(), Stopped> {
         if Instant::now() < self.look_at {
             return Ok(());
         }
@@ -86,6 +86,9 @@ impl Session {
             self.webhooks = active.into_iter().map(|webhook| (webhook.webhook, Arc::new(webhook))).collect();
             self.places = places::of_active(&engine.pool).await?;
             self.stuck.clear();
+            if !self.webhooks.is_empty() {
+                engine.watch();
+            }
             self.changes = changes;
         }
         if Instant::now() >= self.forget_at {
@@ -133,7 +136,7 @@ impl Session {
 
     fn lacks(&self, engine: &Engine, webhook: &Webhook, context: Context) -> bool {
         let place = self.places.get(&(webhook.webhook, context.name().to_owned()));
-        !self.stuck.contains_key(&context) && place.is_some_and(|at| engine.heads.newest(context) > at.position)
+        !self.stuck.contains_key(&context) && place.is_some_and(|at| engine.newest(context) > at.position)
     }
 
     async fn note(&mut self, engine: &Engine, webhook: &Webhook, context: Context) -> Result<bool, Stopped> {

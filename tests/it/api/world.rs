@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use command_api::orders::Catalogue;
 use event_schemas::Context;
 use event_schemas::published::published;
@@ -23,7 +24,7 @@ use reactors::mail::{Inbox, Mailer, Post};
 use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::webhooks::http::{Hooks, Parts};
 use reactors::webhooks::{self, Secrets, Targets};
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -191,7 +192,10 @@ impl Api {
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
+        // A stream has no end; whoever wants to read it follows it.
+        let streams = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let bytes = if streams { Bytes::new() } else { response.bytes().await.unwrap() };
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Answer { status, headers, body }
     }
 

@@ -11,10 +11,10 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use handsel::follow::{Follower, Wanted};
 use serde_json::{Value, json};
-use tests::{Program, empty_database};
+use tests::{ETA_MAX, Program, Service, database, empty_database, until};
 use tokio::net::TcpListener;
 
-use super::on;
+use super::{EXE, on};
 use crate::api::world::ACCOUNT;
 
 async fn serve(routes: Router) -> String {
@@ -25,10 +25,10 @@ async fn serve(routes: Router) -> String {
 }
 
 /// Imports so many orders.
-async fn import(program: &Program, key: &str, count: usize) {
+async fn import(url: &str, key: &str, count: usize) {
     let total = json!({"amount_minor": 100, "currency": "USD"});
     let order = json!({"customer": ACCOUNT, "ordered_on": "1997-01-12", "units": 1, "total": total});
-    let request = reqwest::Client::new().post(format!("{}/v1/orders/import-batch", program.running().url));
+    let request = reqwest::Client::new().post(format!("{url}/v1/orders/import-batch"));
     let request = request.header("Handsel-Caller", "ana").header("Idempotency-Key", format!("\"{key}\""));
     let answer = request.json(&json!({"orders": vec![order; count]})).send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -50,7 +50,7 @@ async fn events_are_shown_in_a_terminal_and_handed_on_to_a_receiver() {
     let database = empty_database().await;
     let mut program = on(database.url());
     program.up().await;
-    import(&program, "a", 3).await;
+    import(&program.running().url, "a", 3).await;
     let shown = program.call(&["events", "tail", "--from", "start", "--count", "3"]).await;
     assert!(shown.stderr.contains("--from 'identity=0@") && shown.stderr.contains(",orders=3@"), "{}", shown.stderr);
     let lines = shown.ok();
@@ -125,4 +125,31 @@ async fn every_event_that_is_listed_can_be_made_to_happen() {
     let refused = program.call(&["trigger", "orders.order-plced"]).await;
     assert!(refused.failure().contains("handsel trigger --list"));
     program.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_followed_and_delivered_where_the_roles_run_apart() {
+    let database = database().await;
+    let program = Program::new(EXE, &[], &[("DATABASE_URL", database.url())]);
+    let commands = Service::start(&program, &["command-api", "--without-relay"]).await;
+    let queries = Service::start(&program, &["query-api"]).await;
+    let reactor = Service::start(&program, &["reactor"]).await;
+    let receiver = Receiver { status: Arc::new(AtomicU16::new(200)), ..Receiver::default() };
+    let to = serve(Router::new().route("/", post(receive)).with_state(receiver.clone())).await;
+    let wanted = json!({"url": to, "contexts": ["orders"]});
+    let made = reqwest::Client::new().post(format!("{}/v1/webhooks", commands.url));
+    let made = made.header("Handsel-Caller", "ana").header("Idempotency-Key", "\"hook\"").json(&wanted);
+    assert_eq!(made.send().await.unwrap().status(), 201);
+    let mut stream = reqwest::get(format!("{}/v1/events/stream", queries.url)).await.unwrap();
+    import(&commands.url, "apart", 2).await;
+    until("the webhook was called for both", ETA_MAX, async || receiver.got.lock().unwrap().len() == 2).await;
+    let mut text = String::new();
+    while text.matches("\ndata: ").count() < 2 {
+        let chunk = tokio::time::timeout(ETA_MAX, stream.chunk()).await.expect("both come").unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    // An open stream keeps no role from ending.
+    for service in [reactor, queries, commands] {
+        assert!(service.terminate().await.success());
+    }
 }
