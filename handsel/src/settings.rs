@@ -4,7 +4,8 @@ use clap::{Args, Parser};
 use event_schemas::Context;
 use platform::kafka::topics::Topic;
 use platform::settings::{
-    DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings, SearchSettings,
+    DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings, PaymentsSettings,
+    SearchSettings,
 };
 
 /// Where the data is and which servers hold it. The same for every command, so that each finds the same instance.
@@ -28,6 +29,9 @@ pub struct Settings {
     /// How heads are signed and checked.
     #[command(flatten)]
     pub heads: HeadsSettings,
+    /// The simulated payment provider.
+    #[command(flatten)]
+    pub payments: PaymentsSettings,
 }
 
 /// How topics are called.

@@ -4,6 +4,7 @@
 //! are set, the value wins.
 
 mod heads;
+mod payments;
 mod search;
 mod secret;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use clap::Args;
 use crate::http::BODY_BYTES_MAX;
 
 pub use heads::HeadsSettings;
+pub use payments::PaymentsSettings;
 pub use search::{SEARCH_PORT, SearchSettings};
 pub use secret::{Secret, SettingsError, secret_or_file};
 

@@ -2,4 +2,5 @@
 
 mod fulfilment;
 mod paying;
+mod racing;
 mod world;
