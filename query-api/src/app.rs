@@ -15,6 +15,7 @@ use platform::token::TokenKey;
 use serde::Serialize;
 use sqlx::PgPool;
 
+use crate::products::cache::ProductCache;
 use crate::search::SearchRole;
 
 const RETRY_AFTER_S: u32 = 1;
@@ -49,6 +50,8 @@ pub struct App {
     pub wait_max: Duration,
     /// By which tokens and cursors are ours.
     pub tokens: TokenKey,
+    /// Products that were read before. It is empty until somebody runs [`ProductCache::follow`].
+    pub products: ProductCache,
     /// Where the role `search` answers.
     pub search: SearchRole,
 }

@@ -17,6 +17,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use app::App;
+pub use products::cache::{Counts, ProductCache};
 pub use search::SearchRole;
 
 /// All routes.

@@ -18,7 +18,7 @@ use platform::readiness::Readiness;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
-use query_api::SearchRole;
+use query_api::{ProductCache, SearchRole};
 use reactors::mail::{Inbox, Mailer, Post};
 use reactors::payments::{Simulator, SimulatorSettings};
 use reqwest::header::HeaderMap;
@@ -40,6 +40,8 @@ pub(crate) struct Api {
     pub(crate) keys: KeyRing,
     pub(crate) stores: Stores,
     pub(crate) tokens: TokenKey,
+    /// The products that the API has in memory.
+    pub(crate) products: ProductCache,
     /// Where payments are made.
     pub(crate) provider: Simulator,
     /// For what processes ask of payments, past HTTP.
@@ -127,7 +129,12 @@ impl Api {
             tokio::spawn(reactors::run(react(url, &stores, &keys, &provider), stop.clone()));
         }
         let commands = command_api::router(commands(&stores, &keys, &tokens));
-        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
+        let products = ProductCache::default();
+        let (cache, read) = (products.clone(), views.clone());
+        let end = stop.clone();
+        tokio::spawn(async move { end.run_until_cancelled(cache.follow(&read)).await });
+        let queries = queries(&database, progress, (tokens.clone(), search), patience);
+        let queries = query_api::router(query_api::App { products: products.clone(), ..queries });
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
         let inbox = Inbox { pool: views, keys: keys.clone(), tokens: tokens.clone(), in_use: true };
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
@@ -143,6 +150,7 @@ impl Api {
             keys,
             stores: readers,
             tokens,
+            products,
             provider,
             payments: stores[&Context::Payments].clone(),
             base,
@@ -208,7 +216,7 @@ fn queries(
     let Patience { wait_max, statement_timeout } = patience;
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
-    query_api::App { views, progress, wait_max, tokens, search }
+    query_api::App { views, progress, wait_max, tokens, products: ProductCache::default(), search }
 }
 
 /// The role `search` with an index of its own, on a port of its own.
