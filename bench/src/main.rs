@@ -9,12 +9,15 @@ mod import;
 mod load;
 mod machine;
 mod memory;
+mod orders;
 mod peer;
 mod program;
 mod rebuild;
 mod report;
 mod search;
+mod shop;
 mod till;
+mod timers;
 mod visible;
 
 use std::path::PathBuf;
@@ -61,6 +64,8 @@ enum Part {
     Visible,
     Memory,
     Search,
+    Orders,
+    Timers,
 }
 
 #[tokio::main]
@@ -79,7 +84,13 @@ async fn main() -> anyhow::Result<()> {
     if wanted(Part::Search) {
         report.put("search", &search::run(&options, &place).await?)?;
     }
-    if !matches!(options.part, Part::Append | Part::Search) {
+    if wanted(Part::Orders) {
+        report.put("orders", &orders::run(&options, &place).await?)?;
+    }
+    if wanted(Part::Timers) {
+        report.put("timers", &timers::run(&options, &place).await?)?;
+    }
+    if !matches!(options.part, Part::Append | Part::Search | Part::Orders | Part::Timers) {
         program::build()?;
     }
     if wanted(Part::Import) {

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 /// The sections in the order in which they are read.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("machine", "The machine"),
     ("append", "One-event commands in process"),
     ("import", "Import over HTTP"),
     ("visible", "From a command to its visibility"),
     ("rebuild", "Rebuild of a read model"),
+    ("orders", "From a placed order to its confirmation"),
+    ("timers", "Timers that are due at once"),
     ("search", "Search"),
     ("memory", "Start, memory and idling"),
 ];

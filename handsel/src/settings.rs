@@ -5,7 +5,7 @@ use event_schemas::Context;
 use platform::kafka::topics::Topic;
 use platform::settings::{
     DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings, MailSettings,
-    SearchSettings,
+    PaymentsSettings, SearchSettings,
 };
 
 /// Where the data is and which servers hold it. The same for every command, so that each finds the same instance.
@@ -32,6 +32,9 @@ pub struct Settings {
     /// Where mail goes.
     #[command(flatten)]
     pub mail: MailSettings,
+    /// The simulated payment provider.
+    #[command(flatten)]
+    pub payments: PaymentsSettings,
 }
 
 /// How topics are called.

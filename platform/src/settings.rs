@@ -5,6 +5,7 @@
 
 mod heads;
 mod mail;
+mod payments;
 mod search;
 mod secret;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::http::BODY_BYTES_MAX;
 
 pub use heads::HeadsSettings;
 pub use mail::MailSettings;
+pub use payments::PaymentsSettings;
 pub use search::{SEARCH_PORT, SearchSettings};
 pub use secret::{Secret, SettingsError, secret_or_file};
 

@@ -98,6 +98,10 @@ pub(crate) async fn step(
     if !checkpoints::advance(&mut tx, policy.name, context, from, &to).await? {
         return Err(Stopped::Lost);
     }
+    if platform::faults::planted("checkpoint-before-notes") {
+        tx.commit().await?;
+        tx = connection.begin().await?;
+    }
     platform::faults::pass("policy.advanced");
     let noted = dispatches::insert(&mut tx, policy.name, &notes).await?;
     timers.write(&mut tx, policy.name).await?;

@@ -31,7 +31,7 @@ pub fn ask(searcher: &Searcher, fields: &Fields, question: &Question) -> Result<
     let limit = question.limit.clamp(1, LIMIT_MAX).min(WINDOW_MAX - offset);
     let best_max = offset + limit;
     let found = find((searcher, fields), question, &words, Places::Everywhere, best_max)?;
-    let marks = Marks::of(&found.meanings);
+    let mut marks = Marks::of(&found.meanings);
     let mut products = Vec::with_capacity(limit);
     for (score, at) in found.gathered.best.iter().skip(offset).take(limit) {
         // What is not listed does not fit, so nothing is left out here.
@@ -39,7 +39,7 @@ pub fn ask(searcher: &Searcher, fields: &Fields, question: &Question) -> Result<
         products.push(Hit {
             product: product.product,
             seller: product.seller,
-            snippet: snippet(&product.description, &marks),
+            snippet: snippet(&product.description, &mut marks),
             title: product.title,
             price: product.price,
             categories: product.categories,

@@ -13,12 +13,33 @@ pub const BYTES_MAX: usize = 96 << 20;
 /// What a product takes beside its texts.
 const PRODUCT_BYTES: usize = 600;
 
-/// Products as they stand after the events that were taken in. One that changed often is written once.
+/// Products as they stand after the events that were taken in. One that changed often is written once, as a rule.
 #[derive(Debug, Default)]
 pub struct Changes {
-    kept: BTreeMap<ProductId, Kept>,
+    changed: BTreeMap<ProductId, Changed>,
     bytes: usize,
     set_aside: u64,
+    /// How many batches of events were taken in.
+    batch: u64,
+}
+
+#[derive(Debug)]
+struct Changed {
+    kept: Kept,
+    /// The batch that changed it last.
+    batch: u64,
+    /// The index may have a document of it: committed, or written since.
+    replaces: bool,
+    written: bool,
+}
+
+/// A product as it is to be written.
+#[derive(Debug)]
+pub struct Written<'c> {
+    /// What is kept of it.
+    pub kept: &'c Kept,
+    /// The index may have an older document of it.
+    pub replaces: bool,
 }
 
 impl Changes {
@@ -32,16 +53,16 @@ impl Changes {
         held: impl FnOnce(ProductId) -> Result<Option<Kept>, E>,
     ) -> Result<(), E> {
         let Some(product) = product::concerns(event) else { return Ok(()) };
-        let before = match self.kept.remove(&product) {
-            Some(kept) => Some(kept),
+        let (before, replaces) = match self.changed.remove(&product) {
+            Some(changed) => (Some(changed.kept), changed.replaces),
             // The first event of an aggregate finds nothing there.
-            None if event.sequence == 1 => None,
-            None => held(product)?,
+            None if event.sequence == 1 => (None, false),
+            None => (held(product)?, true),
         };
         let was_aside = matches!(before, Some(Kept::SetAside { .. }));
         if let Some(kept) = product::after(before, product, event) {
             self.set_aside += u64::from(!was_aside && matches!(kept, Kept::SetAside { .. }));
-            self.kept.insert(product, kept);
+            self.changed.insert(product, Changed { kept, batch: self.batch, replaces, written: false });
         }
         self.bytes += PRODUCT_BYTES + event.data.get().len();
         Ok(())
@@ -50,7 +71,7 @@ impl Changes {
     /// Nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+        self.changed.is_empty()
     }
 
     /// It is time to commit for the sake of memory.
@@ -65,10 +86,33 @@ impl Changes {
         self.set_aside
     }
 
-    /// All of them, by id.
-    pub fn drain(&mut self) -> impl Iterator<Item = Kept> + use<> {
+    /// Ends a batch of events, and writes what the batch has left as it was: as a rule nothing changes it any more.
+    ///
+    /// # Errors
+    /// What `write` says.
+    pub fn write_settled<E>(&mut self, mut write: impl FnMut(Written<'_>) -> Result<(), E>) -> Result<(), E> {
+        let batch = self.batch;
+        self.batch += 1;
+        self.changed.values_mut().filter(|changed| changed.batch < batch).try_for_each(|one| one.write(&mut write))
+    }
+
+    /// Writes whatever is not written yet, by id, and forgets all.
+    ///
+    /// # Errors
+    /// What `write` says.
+    pub fn write_all<E>(&mut self, mut write: impl FnMut(Written<'_>) -> Result<(), E>) -> Result<(), E> {
         (self.bytes, self.set_aside) = (0, 0);
-        std::mem::take(&mut self.kept).into_values()
+        std::mem::take(&mut self.changed).values_mut().try_for_each(|one| one.write(&mut write))
+    }
+}
+
+impl Changed {
+    fn write<E>(&mut self, write: &mut impl FnMut(Written<'_>) -> Result<(), E>) -> Result<(), E> {
+        if !std::mem::replace(&mut self.written, true) {
+            write(Written { kept: &self.kept, replaces: self.replaces })?;
+            self.replaces = true;
+        }
+        Ok(())
     }
 }
 

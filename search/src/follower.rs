@@ -11,7 +11,7 @@ use platform::progress::{Place, Progress, WHOLE_STORE};
 use platform::readiness::Check;
 use tokio_util::sync::CancellationToken;
 
-use crate::checkpoint::Foreign;
+use crate::checkpoint::{Checkpoint, Foreign};
 use crate::following::Following;
 use crate::index::{IndexError, Serving};
 use crate::pace::Pace;
@@ -147,6 +147,7 @@ struct Session<'c> {
 impl Session<'_> {
     async fn follow(&mut self, mut following: Following) -> Result<std::convert::Infallible, Ended> {
         self.show(&following);
+        let mut ahead = None;
         loop {
             if self.shutdown.is_cancelled() {
                 _ = self.commit(following).await?;
@@ -155,11 +156,20 @@ impl Session<'_> {
             let head = self.config.store.head().await?;
             self.pace.looked(Instant::now());
             following.at().fits(&head)?;
-            let events = self.read_on(&following, &head).await?;
+            let events = match ahead.take() {
+                Some(events) => events,
+                None => self.read_on(following.at(), &head).await?,
+            };
             let read_all = events.last().map_or(following.at().position, |event| event.position) >= head.position;
             lag(&following, &head, events.first());
-            if !events.is_empty() {
-                following = blocking(move || following.take(&events).map(|()| following)).await??;
+            if let Some(last) = events.last() {
+                let mut next = following.at().clone();
+                (next.position, next.event_id) = (last.position, Some(last.event_id));
+                let take = blocking(move || following.take(&events).map(|()| following));
+                // What follows is read meanwhile.
+                let (taken, read) = tokio::join!(take, self.read_on(&next, &head));
+                following = taken??;
+                ahead = Some(read?).filter(|events| !events.is_empty());
             }
             let completes = read_all && !following.at().complete;
             if completes {
@@ -199,8 +209,7 @@ impl Session<'_> {
     }
 
     /// What follows on the checkpoint, from the store from which everything before it was taken.
-    async fn read_on(&self, following: &Following, head: &Head) -> Result<Vec<Recorded<RawPayload>>, Ended> {
-        let at = following.at();
+    async fn read_on(&self, at: &Checkpoint, head: &Head) -> Result<Vec<Recorded<RawPayload>>, Ended> {
         if at.position >= head.position {
             return Ok(vec![]);
         }

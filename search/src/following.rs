@@ -75,7 +75,8 @@ impl Following {
         }
     }
 
-    /// Takes events in that follow on the checkpoint without a gap.
+    /// Takes events in that follow on the checkpoint without a gap. While the index is built, products that have come to
+    /// rest are indexed beside the reading.
     ///
     /// # Errors
     /// What the index says.
@@ -85,7 +86,7 @@ impl Following {
             self.changes.take(event, |product| index.find(product))?;
             (self.at.position, self.at.event_id) = (event.position, Some(event.event_id));
         }
-        Ok(())
+        if self.at.complete { Ok(()) } else { self.index.write_settled(&mut self.changes) }
     }
 
     /// Notes that everything was taken in that the store had when it was asked.

@@ -12,7 +12,7 @@ use tantivy::schema::{IndexRecordOption, Value as _};
 use tantivy::{DocAddress, DocSet as _, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED};
 use tantivy::{TantivyDocument, TantivyError, Term};
 
-use crate::changes::Changes;
+use crate::changes::{Changes, Written};
 use crate::checkpoint::{Checkpoint, Foreign};
 use crate::fields::{Fields, analyzers};
 use crate::product::Kept;
@@ -169,14 +169,27 @@ impl ProductIndex {
     /// # Errors
     /// What the library says. The index then has to be opened again: it is as it was after the commit before.
     pub fn commit(&mut self, changes: &mut Changes, checkpoint: &Checkpoint) -> Result<(), IndexError> {
-        for kept in changes.drain() {
-            self.writer.delete_term(Term::from_field_bytes(self.fields.id, kept.product().0.as_bytes()));
-            self.writer.add_document(self.fields.document(&kept)?)?;
-        }
+        changes.write_all(|written| self.write(&written))?;
         let mut commit = self.writer.prepare_commit()?;
         commit.set_payload(&checkpoint.write()?);
         commit.commit()?;
         self.reader.reload()?;
+        Ok(())
+    }
+
+    /// Writes what came to rest, which shows with the next commit.
+    ///
+    /// # Errors
+    /// As [`ProductIndex::commit`].
+    pub fn write_settled(&self, changes: &mut Changes) -> Result<(), IndexError> {
+        changes.write_settled(|written| self.write(&written))
+    }
+
+    fn write(&self, Written { kept, replaces }: &Written<'_>) -> Result<(), IndexError> {
+        if *replaces {
+            self.writer.delete_term(Term::from_field_bytes(self.fields.id, kept.product().0.as_bytes()));
+        }
+        self.writer.add_document(self.fields.document(kept)?)?;
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use std::ops::Bound;
 
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery, Query,
-    RangeQuery, TermQuery,
+    BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery,
+    TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
@@ -54,7 +54,10 @@ pub fn query(
 ) -> Box<dyn Query> {
     let mut clauses = filters(fields, question);
     if meanings.is_empty() {
-        clauses.push((Occur::Should, Box::new(AllQuery)));
+        // Only what is listed has words and whatever else can be asked for: where that is, nobody need look twice.
+        if clauses.is_empty() {
+            clauses.push(unscored(exactly(Term::from_field_u64(fields.listed, 1))));
+        }
         return Box::new(BooleanQuery::new(clauses));
     }
     let each: Vec<_> = meanings.iter().map(|meaning| one_word(fields, meaning, places)).collect();
@@ -73,7 +76,7 @@ pub fn query(
 }
 
 fn filters(fields: &Fields, question: &Question) -> Vec<(Occur, Box<dyn Query>)> {
-    let mut all: Vec<Box<dyn Query>> = vec![exactly(Term::from_field_u64(fields.listed, 1))];
+    let mut all: Vec<Box<dyn Query>> = vec![];
     if let Some(category) = &question.category {
         all.push(exactly(Term::from_field_text(fields.categories, category)));
     }
@@ -89,8 +92,12 @@ fn filters(fields: &Fields, question: &Question) -> Vec<(Occur, Box<dyn Query>)>
         };
         all.push(Box::new(RangeQuery::new(bound(question.price_min), bound(question.price_max))));
     }
-    // A filter says nothing about how well something fits.
-    all.into_iter().map(|one| (Occur::Must, Box::new(ConstScoreQuery::new(one, 0.0)) as Box<dyn Query>)).collect()
+    all.into_iter().map(unscored).collect()
+}
+
+/// A filter says nothing about how well something fits.
+fn unscored(filter: Box<dyn Query>) -> (Occur, Box<dyn Query>) {
+    (Occur::Must, Box::new(ConstScoreQuery::new(filter, 0.0)))
 }
 
 fn exactly(term: Term) -> Box<dyn Query> {

@@ -1,9 +1,11 @@
 //! The part of a text around the words that were found, as HTML in which only these are marked. No I/O.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use tantivy::tokenizer::TextAnalyzer;
+
+use crate::fields::{plain, stemmed};
 use crate::meaning::Meaning;
-use crate::words::placed;
 
 /// How long a snippet is, in characters of the text.
 pub const CHARS_MAX: usize = 180;
@@ -12,11 +14,15 @@ const BEFORE_CHARS: usize = 40;
 /// So much of a text is looked at.
 const LOOKED_AT_BYTES_MAX: usize = 8_000;
 
-/// The words and stems that mark a place.
-#[derive(Debug, Default)]
+/// The words and stems that mark a place. Made once for all texts of an answer: analysers are dear to make, and texts
+/// share most of their words.
 pub struct Marks<'a> {
     plain: HashSet<&'a str>,
     stems: HashSet<&'a str>,
+    words: TextAnalyzer,
+    stemmer: TextAnalyzer,
+    /// What is known of words that were met.
+    known: HashMap<String, bool>,
 }
 
 impl<'a> Marks<'a> {
@@ -26,19 +32,39 @@ impl<'a> Marks<'a> {
         Self {
             plain: meanings.iter().flat_map(|one| &one.plain).map(|(word, _)| word.as_str()).collect(),
             stems: meanings.iter().flat_map(|one| &one.stems).map(|(stem, _)| stem.as_str()).collect(),
+            words: plain(),
+            stemmer: stemmed(),
+            known: HashMap::new(),
         }
+    }
+
+    /// Where the words that mark begin and end.
+    fn places(&mut self, text: &str) -> Vec<(usize, usize)> {
+        let Self { plain, stems, words, stemmer, known } = self;
+        let mut places = Vec::new();
+        let mut stream = words.token_stream(text);
+        while let Some(token) = stream.next() {
+            let marks = known.get(&token.text).copied().unwrap_or_else(|| {
+                let marks = plain.contains(token.text.as_str()) || {
+                    let mut stem = stemmer.token_stream(&token.text);
+                    stem.advance() && stems.contains(stem.token().text.as_str())
+                };
+                known.insert(token.text.clone(), marks);
+                marks
+            });
+            if marks {
+                places.push((token.offset_from, token.offset_to));
+            }
+        }
+        places
     }
 }
 
 /// The snippet of a text. Without any of the words it is the beginning.
 #[must_use]
-pub fn snippet(text: &str, marks: &Marks<'_>) -> String {
+pub fn snippet(text: &str, marks: &mut Marks<'_>) -> String {
     let text = &text[..text.floor_char_boundary(LOOKED_AT_BYTES_MAX)];
-    let found: Vec<(usize, usize)> = placed(text)
-        .into_iter()
-        .filter(|(word, ..)| marks.plain.contains(word.plain.as_str()) || marks.stems.contains(word.stem.as_str()))
-        .map(|(_, from, to)| (from, to))
-        .collect();
+    let found = marks.places(text);
     let (begin, end) = window(text, &found);
     let mut html = String::with_capacity(end - begin + 32);
     if begin > 0 {

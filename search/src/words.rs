@@ -64,26 +64,20 @@ pub fn is_stop_word(plain: &str) -> bool {
 /// The stem of a word.
 #[must_use]
 pub fn stem_of(word: &str) -> String {
-    tokens(&mut stemmed(), word).next().map_or_else(|| word.to_owned(), |(stem, ..)| stem)
+    tokens(&mut stemmed(), word).next().unwrap_or_else(|| word.to_owned())
 }
 
 /// The words of a text with their stems: both analyses cut it in the same way.
 fn analyzed(text: &str) -> impl Iterator<Item = Word> {
-    placed(text).into_iter().map(|(word, ..)| word)
-}
-
-/// The same, each with the bytes where it begins and ends.
-#[must_use]
-pub fn placed(text: &str) -> Vec<(Word, usize, usize)> {
     let (words, stems) = (tokens(&mut plain(), text), tokens(&mut stemmed(), text));
-    words.zip(stems).map(|((plain, from, to), (stem, ..))| (Word { plain, stem }, from, to)).collect()
+    words.zip(stems).map(|(plain, stem)| Word { plain, stem })
 }
 
-fn tokens(analyzer: &mut TextAnalyzer, text: &str) -> std::vec::IntoIter<(String, usize, usize)> {
+fn tokens(analyzer: &mut TextAnalyzer, text: &str) -> std::vec::IntoIter<String> {
     let mut all = Vec::new();
     let mut stream = analyzer.token_stream(text);
     while let Some(token) = stream.next() {
-        all.push((token.text.clone(), token.offset_from, token.offset_to));
+        all.push(token.text.clone());
     }
     all.into_iter()
 }

@@ -4,4 +4,5 @@ mod fulfilment;
 mod mailing;
 mod paying;
 mod post;
+mod racing;
 mod world;

@@ -114,7 +114,10 @@ fn queries(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<que
 pub(super) fn simulator(process: &Process<'_>, connections_max: u32) -> anyhow::Result<Simulator> {
     let settings = PoolSettings::new("handsel payment simulator").connections_max(connections_max);
     let pool = pool_lazy(&process.instance.urls.stores[&Context::Payments], &settings)?;
-    Ok(Simulator::new(pool, SimulatorSettings::default()))
+    let told = &process.instance.settings.payments;
+    let behaves =
+        SimulatorSettings { late_ms: told.simulated_payments_late_ms, public_url: told.public_url.to_string() };
+    Ok(Simulator::new(pool, behaves))
 }
 
 /// The built-in inbox, where accounts are: their keys open it.

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use domain::payments::PaymentCommand;
 use domain::policies::{Dispatch, Policy};
 use envelope::{Cause, Position, Recorded, Timestamp};
+use event_schemas::ids::OperationId;
 use event_schemas::{Context, Event};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row as _};
@@ -206,8 +207,17 @@ impl Effects for Calls {
 
 async fn call(provider: Arc<dyn PaymentProvider>, row: Row, performs: bool) -> (Row, Came) {
     let came = if performs {
-        let came = timeout(ANSWER_WAIT_MAX, provider.perform(&row.request)).await;
-        Came::Performed(came.unwrap_or(Err(NoAnswer::TimedOut)))
+        let mut request = row.request.clone();
+        if platform::faults::planted("operation-drawn-anew") {
+            request.operation = OperationId::new();
+        }
+        let came = timeout(ANSWER_WAIT_MAX, provider.perform(&request)).await.unwrap_or(Err(NoAnswer::TimedOut));
+        let given_up = came == Err(NoAnswer::TimedOut) && platform::faults::planted("silence-is-failure");
+        Came::Performed(if given_up {
+            Ok(Answer::Failed { code: "silent".into(), reason: "It did not answer.".into() })
+        } else {
+            came
+        })
     } else {
         let came = timeout(ANSWER_WAIT_MAX, provider.look_up(row.request.operation)).await;
         Came::LookedUp(came.unwrap_or(Err(NoAnswer::TimedOut)))

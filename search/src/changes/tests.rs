@@ -9,6 +9,47 @@ fn nothing_held(_: ProductId) -> Result<Option<Kept>, Infallible> {
     Ok(None)
 }
 
+/// What is written: which, whether it is found, and whether it replaces something.
+fn all(changes: &mut Changes) -> Vec<(ProductId, bool, bool)> {
+    let mut written = Vec::new();
+    let write = |one: Written<'_>| {
+        written.push(told(&one));
+        Ok::<_, Infallible>(())
+    };
+    changes.write_all(write).unwrap();
+    written
+}
+
+fn settled(changes: &mut Changes) -> Vec<(ProductId, bool, bool)> {
+    let mut written = Vec::new();
+    let write = |one: Written<'_>| {
+        written.push(told(&one));
+        Ok::<_, Infallible>(())
+    };
+    changes.write_settled(write).unwrap();
+    written
+}
+
+fn told(one: &Written<'_>) -> (ProductId, bool, bool) {
+    (one.kept.product(), one.kept.listed().is_some(), one.replaces)
+}
+
+#[test]
+fn what_a_batch_leaves_as_it_was_is_written_before_the_commit_and_replaced_if_it_changes_again() {
+    let mut changes = Changes::default();
+    let happens = |changes: &mut Changes, at, number, sequence, what| {
+        changes.take(&recorded(at, product(number), sequence, what), nothing_held).unwrap();
+    };
+    happens(&mut changes, 1, 1, 1, drafted(product(1), "Mug"));
+    assert_eq!(settled(&mut changes), []);
+    happens(&mut changes, 2, 2, 1, drafted(product(2), "Cup"));
+    assert_eq!(settled(&mut changes), [(product(1), false, false)]);
+    happens(&mut changes, 3, 1, 2, ProductEvent::ProductProposed {});
+    assert_eq!(settled(&mut changes), [(product(2), false, false)]);
+    assert_eq!(all(&mut changes), [(product(1), false, true)], "the other one is written already");
+    assert!(changes.is_empty());
+}
+
 #[test]
 fn a_product_that_changed_often_is_written_once() {
     let mut changes = Changes::default();
@@ -16,9 +57,7 @@ fn a_product_that_changed_often_is_written_once() {
     for (at, what) in (1..).zip(events) {
         changes.take(&recorded(at, product(1), at, what), nothing_held).unwrap();
     }
-    let written: Vec<_> = changes.drain().collect();
-    assert_eq!(written.len(), 1);
-    assert!(written[0].listed().is_some());
+    assert_eq!(all(&mut changes), [(product(1), true, false)]);
     assert!(changes.is_empty() && !changes.is_full());
 }
 
@@ -35,7 +74,7 @@ fn what_the_index_holds_is_asked_for_once_and_only_for_a_later_event() {
         };
         changes.take(&event, hold).unwrap();
     }
-    assert_eq!((asked, changes.drain().count()), (1, 2));
+    assert_eq!((asked, all(&mut changes).len()), (1, 2));
 }
 
 #[test]
@@ -56,7 +95,7 @@ fn who_is_set_aside_is_counted_once() {
         changes.take(&event, nothing_held).unwrap();
     }
     assert_eq!(changes.set_aside(), 1);
-    assert_eq!(changes.drain().count(), 1);
+    assert_eq!(all(&mut changes).len(), 1);
     assert_eq!(changes.set_aside(), 0);
 }
 

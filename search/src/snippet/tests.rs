@@ -6,7 +6,7 @@ fn meaning(plain: &[&str], stems: &[&str]) -> Vec<Meaning> {
 }
 
 fn snip(text: &str, plain: &[&str], stems: &[&str]) -> String {
-    snippet(text, &Marks::of(&meaning(plain, stems)))
+    snippet(text, &mut Marks::of(&meaning(plain, stems)))
 }
 
 #[test]

@@ -22,7 +22,7 @@ const fn often(name: &'static str, about: &'static str, caught_by: &'static [&'s
     Defect { name, about, caught_by, short: true }
 }
 
-/// All of them: the command side, the relay, the projections, the queries.
+/// All of them: the command side, the relay, the projections, the policies, the queries.
 pub(crate) const ALL: &[Defect] = &[
     often("ack-before-commit", "a batch is acknowledged and committed with the next one", &["kill-roles"]),
     defect(
@@ -60,6 +60,14 @@ pub(crate) const ALL: &[Defect] = &[
     defect("projection-not-deterministic", "a view shows when it was written, not when it happened", &["calm"]),
     often("poison-dropped", "an event that cannot be applied is passed over", &["poison-events"]),
     defect("parked-does-not-block", "what follows on a parked event is applied before it", &["poison-events"]),
+    defect(
+        "checkpoint-before-notes",
+        "a policy's checkpoint is committed before what follows from the events",
+        &["kill-at-points"],
+    ),
+    defect("forgotten-before-sent", "what a policy has noted is removed before it was answered", &["kill-roles"]),
+    often("silence-is-failure", "a payment provider that does not answer counts as one that refuses", &["calm"]),
+    defect("operation-drawn-anew", "each request to the provider has another operation id", &["calm"]),
     defect("token-ignored", "a reader with a token is shown what there is", &["calm"]),
 ];
 

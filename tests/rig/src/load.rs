@@ -1,7 +1,9 @@
-//! A mixed load: orders of customers as unequal as Zipf has them, registrations, renames, repeats with the same key,
-//! keys used for something else, and readers who want to see what they just did.
+//! A mixed load: orders of customers as unequal as Zipf has them, imported, or placed, paid, sent and cancelled;
+//! registrations, renames, repeats with the same key, keys used for something else, and readers who want to see what
+//! they just did.
 
 mod answer;
+mod asked;
 mod client;
 mod journal;
 mod stats;
@@ -15,9 +17,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::client::Client;
-use self::journal::Journal;
+pub(crate) use self::journal::Journal;
 pub(crate) use self::stats::{Stats, Summary};
 use crate::dice::Dice;
+use crate::market::Ware;
 
 /// How hard the system is worked.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,8 @@ pub(crate) struct Target {
     /// Those who take commands; a client that is not answered tries the next.
     pub(crate) commands: Vec<String>,
     pub(crate) queries: String,
+    /// What can be ordered.
+    pub(crate) wares: Arc<[Ware]>,
 }
 
 /// A load that goes on until it is stopped.

@@ -9,6 +9,7 @@ mod defects;
 mod dice;
 mod isolation;
 mod load;
+mod market;
 mod outcome;
 mod parts;
 mod program;

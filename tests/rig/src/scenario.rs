@@ -26,6 +26,8 @@ pub(crate) struct Setting {
     pub(crate) quiet: bool,
     /// As fast as commands are answered, with so many clients.
     pub(crate) flood: Option<u32>,
+    /// The load places orders, which are reserved, paid and sent.
+    pub(crate) trade: bool,
     /// The read models lie in a database of their own.
     pub(crate) views_apart: bool,
     /// The machine has to be able to drop packets.
@@ -37,5 +39,5 @@ pub(crate) struct Setting {
 impl Setting {
     /// One process per role, the usual load, no demands on the machine.
     pub(crate) const USUAL: Self =
-        Self { twice: &[], quiet: false, flood: None, views_apart: false, network: false, clock: false };
+        Self { twice: &[], quiet: false, flood: None, trade: true, views_apart: false, network: false, clock: false };
 }

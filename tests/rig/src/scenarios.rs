@@ -27,6 +27,7 @@ pub(crate) const ALL: &[&Scenario] = &[
     &roles::PROJECTOR_AT_ROW,
     &zombies::RELAY,
     &zombies::PROJECTOR,
+    &zombies::REACTOR,
     &zombies::COMMANDS,
     &races::APPENDS,
     &postgres::KILLS,

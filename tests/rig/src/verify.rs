@@ -35,6 +35,10 @@ pub(crate) async fn verify(world: &mut World<'_>) -> anyhow::Result<Vec<String>>
         tokio::time::sleep(VERIFY_EVERY).await;
         found = everything(world).await?;
     }
+    let refused = world.number_of_views("select count(*) from react.dispatches where parked is not null").await?;
+    if refused > 0 {
+        wrong.push(format!("I20: {refused} commands of policies were refused and wait for a person"));
+    }
     world.figure("seconds to rest", began.elapsed().as_secs_f64());
     wrong.extend(found);
     Ok(wrong)
@@ -76,11 +80,37 @@ async fn everything(world: &mut World<'_>) -> anyhow::Result<Vec<String>> {
     Ok(wrong)
 }
 
+/// What policies have still to do. Whatever they do appends events, so this is asked before anybody looks who has those.
+async fn undone(world: &World<'_>) -> anyhow::Result<Vec<String>> {
+    let mut undone = Vec::new();
+    for context in Context::ALL {
+        let head = world.number(&format!("select max(position) from es_{context}.events")).await?;
+        let behind =
+            format!("select count(*) from react.checkpoints where context = '{context}' and position < {head}");
+        if world.number_of_views(&behind).await? > 0 {
+            undone.push(format!("policies have not read all of {context}"));
+        }
+    }
+    let tables = [
+        ("commands to send", "react.dispatches where parked is null"),
+        ("timers that are due", "react.timers where due <= now()"),
+        ("operations that the provider has not finished", "react.effects where due is not null"),
+        ("mails to hand over", "react.mails where due is not null"),
+    ];
+    for (what, rows) in tables {
+        let count = world.number_of_views(&format!("select count(*) from {rows}")).await?;
+        if count > 0 {
+            undone.push(format!("{count} {what}"));
+        }
+    }
+    Ok(undone)
+}
+
 /// Waits until the topics have everything and the views show it.
 async fn at_rest(world: &World<'_>) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
-        let mut behind = Vec::new();
+        let mut behind = undone(world).await?;
         for context in Context::ALL {
             let (store, name) = (format!("es_{context}"), context.name());
             let head = world.number(&format!("select max(position) from {store}.events")).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -10,6 +11,7 @@ use tokio::process::Command;
 
 use crate::dice::Dice;
 use crate::load::{Load, Rate, Summary, Target};
+use crate::market::{self, Ware};
 use crate::outcome::{Landed, Outcome};
 use crate::role::Role;
 use crate::scenario::Scenario;
@@ -72,6 +74,8 @@ pub(crate) struct World<'s> {
     /// Of each start of a role: which and how long until it served.
     pub(crate) restarts: Vec<(String, Duration)>,
     settled: Summary,
+    /// What can be ordered.
+    wares: Arc<[Ware]>,
     /// How often the load was begun: each time it asks for something else.
     loads: u32,
 }
@@ -133,6 +137,7 @@ impl<'s> World<'s> {
             complete: true,
             restarts: Vec::new(),
             settled: Summary::default(),
+            wares: Arc::default(),
             loads: 0,
         };
         world.migrate().await?;
@@ -140,12 +145,17 @@ impl<'s> World<'s> {
         world.add("relay", &["relay"])?;
         world.add("projector", &["projector"])?;
         world.add("query-api", &["query-api"])?;
+        world.add("reactor", &["reactor"])?;
         for kind in scenario.setting.twice {
             let words: &[&str] = if *kind == "command-api" { &["command-api", "--without-relay"] } else { &[kind] };
             world.add(&format!("{kind}-2"), words)?;
         }
         world.start_all().await?;
         world.restarts.clear();
+        if scenario.setting.trade && scenario.setting.flood.is_none() && !scenario.setting.quiet {
+            let (mut dice, commands) = (world.dice.apart("market"), world.role("command-api").url());
+            world.wares = market::open(&world.http, &commands, &mut dice, &world.journal()).await?;
+        }
         if !scenario.setting.quiet {
             world.work()?;
         }
@@ -171,6 +181,8 @@ impl<'s> World<'s> {
             ("KAFKA_BROKERS", self.servers.kafka.brokers()),
             ("HANDSEL_TOPIC_PREFIX", self.prefix.clone()),
             ("HANDSEL_DATA_DIR", self.data().to_string_lossy().into_owned()),
+            // Whoever pays late is waited for at the end of each run.
+            ("HANDSEL_SIMULATED_PAYMENTS_LATE_MS", "300".to_owned()),
             ("RUST_LOG", "info".to_owned()),
             ("RUST_BACKTRACE", "0".to_owned()),
         ];
@@ -226,7 +238,7 @@ impl<'s> World<'s> {
     /// Begins the load, or begins it again.
     pub(crate) fn work(&mut self) -> anyhow::Result<()> {
         let commands = self.roles.iter().filter(|role| role.kind() == "command-api").map(Role::url).collect();
-        let target = Target { commands, queries: self.role("query-api").url() };
+        let target = Target { commands, queries: self.role("query-api").url(), wares: self.wares.clone() };
         self.loads += 1;
         let dice = self.dice.apart(&format!("load {}", self.loads));
         self.load = Some(Load::start(&target, self.rate, &dice, &self.journal())?);

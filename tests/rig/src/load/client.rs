@@ -5,38 +5,25 @@ use std::time::{Duration, Instant};
 
 use event_schemas::Context;
 use reqwest::Method;
-use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-use verifier::Acknowledged;
 
 use super::answer::Answer;
+use super::asked::{Asked, Memory};
 use super::stats::count;
 use super::{Journal, Rate, Stats, Target};
 use crate::dice::Dice;
 
-const CUSTOMERS: u64 = 500;
 /// Of a hundred requests, so many are made again at once.
 const REPEATED_PERCENT: u64 = 15;
 /// Of a hundred keys, so many are used again for something else.
 const MISUSED_PERCENT: u64 = 3;
 /// Of a hundred commands, so many are followed by a reader who wants to see them.
 const READ_PERCENT: u64 = 25;
-/// Accounts of one client: whoever soaks for long must not grow for ever.
-const OWNED_MAX: usize = 400;
 /// Readers of one client who wait at the same time.
 const LOOKING_MAX: usize = 8;
-const REGISTERED: &str = "AccountRegistered";
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
-
-/// An account that this client alone renames, so that it knows the version.
-#[derive(Clone, Debug)]
-struct Owned {
-    account: String,
-    version: i64,
-}
 
 /// See the module.
 pub(crate) struct Client {
@@ -45,26 +32,15 @@ pub(crate) struct Client {
     rate: Rate,
     dice: Dice,
     number: u32,
-    owned: Vec<Owned>,
+    memory: Memory,
     /// Readers who have not been answered yet. Nobody who asks for something waits for them.
     looking: JoinSet<()>,
 }
 
-/// What is asked for.
-struct Asked {
-    context: Context,
-    method: Method,
-    path: String,
-    body: Value,
-    key: String,
-    if_match: Option<i64>,
-    event: &'static str,
-    aggregate: String,
-}
-
 impl Client {
     pub(crate) fn new(http: reqwest::Client, target: Target, rate: Rate, dice: Dice, number: u32) -> Self {
-        Self { http, target, rate, dice, number, owned: Vec::new(), looking: JoinSet::new() }
+        let memory = Memory::new(number, target.wares.clone());
+        Self { http, target, rate, dice, number, memory, looking: JoinSet::new() }
     }
 
     /// Asks until it is told to stop; what was begun is brought to an end.
@@ -73,7 +49,7 @@ impl Client {
         let mut due = Instant::now();
         while !stop.is_cancelled() {
             while self.looking.try_join_next().is_some() {}
-            let asked = self.choose();
+            let asked = self.memory.choose(&mut self.dice);
             self.settle(asked, &stats, &journal).await;
             if let Some(every) = every {
                 due += every;
@@ -89,97 +65,34 @@ impl Client {
         while self.looking.join_next().await.is_some() {}
     }
 
-    fn choose(&mut self) -> Asked {
-        let key = self.dice.uuid().to_string();
-        match self.dice.below(10) {
-            0 if self.owned.len() < OWNED_MAX => self.register(key),
-            0..=3 if !self.owned.is_empty() => self.rename(key),
-            _ => self.order(key),
-        }
-    }
-
-    fn register(&mut self, key: String) -> Asked {
-        let name = format!("Person {} of {}", self.dice.below(1_000_000), self.number);
-        let account = self.dice.uuid().to_string();
-        let body =
-            json!({"account": account, "name": name, "email": format!("p{}@example.org", self.dice.below(1_000_000))});
-        let path = "/v1/accounts".to_owned();
-        let (event, aggregate) = (REGISTERED, account);
-        Asked { context: Context::Identity, method: Method::POST, path, body, key, if_match: None, event, aggregate }
-    }
-
-    fn rename(&mut self, key: String) -> Asked {
-        let of = self.dice.zipf(self.owned.len() as u64);
-        let Owned { account, version } = self.owned[usize::try_from(of).unwrap_or_default()].clone();
-        Asked {
-            context: Context::Identity,
-            method: Method::PATCH,
-            path: format!("/v1/accounts/{account}"),
-            body: json!({"name": format!("Renamed {}", self.dice.below(1_000_000))}),
-            key,
-            if_match: Some(version),
-            event: "AccountRenamed",
-            aggregate: account,
-        }
-    }
-
-    fn order(&mut self, key: String) -> Asked {
-        let customer = Uuid::from_u128(u128::from(self.dice.zipf(CUSTOMERS)) + 1);
-        let order = self.dice.uuid().to_string();
-        let body = json!({
-            "order": order,
-            "customer": customer,
-            "ordered_on": format!("1997-{:02}-{:02}", 1 + self.dice.below(12), 1 + self.dice.below(28)),
-            "units": 1 + self.dice.below(9),
-            "total": {"amount_minor": self.dice.below(20_000), "currency": *self.dice.pick(&["USD", "EUR"])},
-        });
-        let (path, event) = ("/v1/orders/import".to_owned(), "OrderImported");
-        Asked {
-            context: Context::Orders,
-            method: Method::POST,
-            path,
-            body,
-            key,
-            if_match: None,
-            event,
-            aggregate: order,
-        }
-    }
-
     /// Asks until it is settled, then does what suspicious clients do.
     async fn settle(&mut self, asked: Asked, stats: &Arc<Stats>, journal: &Journal) {
         let Some(answer) = self.until_settled(&asked, stats).await else {
             count(&stats.unknown);
             // It may have been done or not, and may be done twice over never.
-            self.owned.retain(|owned| asked.aggregate != owned.account);
-            return journal.note(&line(&asked, 0, 0, None, 0));
+            self.memory.forget(&asked.aggregate);
+            return journal.note(&asked.line(0, 0, None, 0));
         };
+        if answer.status == 409 && asked.may_conflict {
+            count(&stats.conflicts);
+            return self.memory.conflicted(&asked);
+        }
         if !answer.is_success() {
             let Asked { method, path, .. } = &asked;
             return stats.wrong(format!("{method} {path} was answered {}: {:?}", answer.status, answer.body));
         }
         stats.answered();
-        self.learn(&asked, &answer);
+        self.memory.learn(&asked, &answer);
         let mut replays = 0;
         if self.dice.percent(REPEATED_PERCENT) {
             replays = self.ask_again(&asked, &answer, stats).await;
         }
-        journal.note(&line(&asked, answer.version.unwrap_or_default(), answer.status, answer.body.clone(), replays));
+        journal.note(&asked.line(answer.version.unwrap_or_default(), answer.status, answer.body.clone(), replays));
         if self.dice.percent(MISUSED_PERCENT) {
             self.misuse(&asked, stats).await;
         }
         if self.dice.percent(READ_PERCENT) && self.rate.reads && self.looking.len() < LOOKING_MAX {
             self.look(&asked, answer, stats.clone());
-        }
-    }
-
-    /// What follows from an answer for what is asked next.
-    fn learn(&mut self, asked: &Asked, answer: &Answer) {
-        let version = answer.version.unwrap_or_default();
-        if asked.event == REGISTERED {
-            self.owned.push(Owned { account: asked.aggregate.clone(), version });
-        } else if let Some(owned) = self.owned.iter_mut().find(|owned| owned.account == asked.aggregate) {
-            owned.version = version;
         }
     }
 
@@ -213,7 +126,7 @@ impl Client {
             .request(asked.method.clone(), format!("{to}{}", asked.path))
             .header("content-type", content)
             .header("idempotency-key", format!("\"{}\"", asked.key))
-            .body(asked.body.to_string());
+            .body(if asked.body.is_null() { String::new() } else { asked.body.to_string() });
         if let Some(version) = asked.if_match {
             request = request.header("if-match", format!("\"{version}\""));
         }
@@ -237,22 +150,7 @@ impl Client {
 
     /// The key of one request must not answer another.
     async fn misuse(&mut self, asked: &Asked, stats: &Stats) {
-        let mut body = asked.body.clone();
-        if asked.context == Context::Orders {
-            body["units"] = json!(1_000);
-        } else {
-            body["name"] = json!("Somebody Else");
-        }
-        let other = Asked {
-            context: asked.context,
-            method: asked.method.clone(),
-            path: asked.path.clone(),
-            body,
-            key: asked.key.clone(),
-            if_match: asked.if_match,
-            event: asked.event,
-            aggregate: asked.aggregate.clone(),
-        };
+        let Some(other) = asked.misused() else { return };
         if let Some(answer) = self.until_settled(&other, stats).await
             && answer.status != 422
         {
@@ -292,19 +190,5 @@ fn judge(what: &str, told: i64, seen: &Answer, stats: &Stats) {
         404 => stats.wrong(format!("I13: {what} was not there for the one who made it")),
         status if status < 500 => stats.wrong(format!("reading {what} was answered {status}")),
         _ => {}
-    }
-}
-
-fn line(asked: &Asked, version: i64, status: u16, answer: Option<Value>, replays: u32) -> Acknowledged {
-    Acknowledged {
-        context: asked.context,
-        aggregate: asked.aggregate.clone(),
-        version,
-        key: Some(asked.key.clone()),
-        caller: None,
-        status,
-        answer,
-        events: vec![asked.event.to_owned()],
-        replays,
     }
 }

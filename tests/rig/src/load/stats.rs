@@ -18,6 +18,8 @@ pub(crate) struct Stats {
     pub(crate) unknown: AtomicU64,
     /// Requests that were made again on purpose, with the same key.
     pub(crate) repeated: AtomicU64,
+    /// Commands that came too early or too late for their order.
+    pub(crate) conflicts: AtomicU64,
     pub(crate) read: AtomicU64,
     /// Readers who were told that the view is not there yet.
     pub(crate) late: AtomicU64,
@@ -40,6 +42,8 @@ pub(crate) struct Summary {
     pub(crate) unavailable: u64,
     pub(crate) unknown: u64,
     pub(crate) repeated: u64,
+    #[serde(default)]
+    pub(crate) conflicts: u64,
     pub(crate) read: u64,
     pub(crate) late: u64,
     /// For how long nobody was answered, at most.
@@ -55,6 +59,7 @@ impl Summary {
         self.unavailable += later.unavailable;
         self.unknown += later.unknown;
         self.repeated += later.repeated;
+        self.conflicts += later.conflicts;
         self.read += later.read;
         self.late += later.late;
         self.silent_ms = self.silent_ms.max(later.silent_ms);
@@ -105,6 +110,7 @@ impl Stats {
             unavailable: read(&self.unavailable),
             unknown: read(&self.unknown),
             repeated: read(&self.repeated),
+            conflicts: read(&self.conflicts),
             read: read(&self.read),
             late: read(&self.late),
             silent_ms: self.answered.lock().map_or(0, |gaps| gaps.longest.as_millis()).try_into().unwrap_or(u64::MAX),

@@ -7,7 +7,7 @@ use crate::scenario::{Scenario, Setting};
 use crate::world::{RESTART_MAX, RESTART_MAX_SHORT, World};
 
 /// The roles, each of which can be killed at any time.
-pub(crate) const ROLES: [&str; 4] = ["command-api", "relay", "projector", "query-api"];
+pub(crate) const ROLES: [&str; 5] = ["command-api", "relay", "projector", "query-api", "reactor"];
 /// Where a process may end between two writes, and which role passes there.
 const POINTS: &[(&str, &str)] = &[
     ("append.begins", "command-api"),
@@ -23,6 +23,11 @@ const POINTS: &[(&str, &str)] = &[
     ("projection.advanced", "projector"),
     ("projection.applied", "projector"),
     ("projection.committed", "projector"),
+    ("policy.advanced", "reactor"),
+    ("policy.noted", "reactor"),
+    ("policy.answered", "reactor"),
+    ("effect.begun", "reactor"),
+    ("effect.answered", "reactor"),
 ];
 /// Renames of an account until it has had its snapshots.
 const TRIES_MAX: usize = 600;

@@ -24,6 +24,14 @@ pub(crate) const PROJECTOR: Scenario = Scenario {
     run: |world| Box::pin(singleton(world, "projector", "handsel projector locks")),
 };
 
+pub(crate) const REACTOR: Scenario = Scenario {
+    name: "zombie-reactor",
+    about: "The process that runs the policies is frozen, loses its locks, another one leads, and the old one wakes up.",
+    lands: &["frozen", "sessions ended"],
+    setting: Setting { twice: &["reactor"], ..Setting::USUAL },
+    run: |world| Box::pin(singleton(world, "reactor", "handsel reactor lock")),
+};
+
 pub(crate) const COMMANDS: Scenario = Scenario {
     name: "zombie-command-api",
     about: "One of two command APIs is frozen while the other appends, and wakes up with what it knew.",
