@@ -213,6 +213,7 @@ impl Routes {
             wait_max: Duration::from_secs(2),
             tokens: TokenKey::new([7; 32]),
             search: query_api::SearchRole::at(&serve(inner).await?)?,
+            feed: query_api::Feed::new([], query_api::FeedSettings::default(), CancellationToken::new()),
         };
         let routes = query_api::router(app).merge(Router::new().route("/hello", get(async || "{}")));
         let url = serve(platform::http::edge(routes, platform::http::EdgeSettings::default())).await?;

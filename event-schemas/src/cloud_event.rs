@@ -8,6 +8,12 @@ pub fn ce_type(context: Context, event_type: &str, event_version: &str) -> Strin
     format!("com.handsel.{context}.{}.v{event_version}", kebab(event_type))
 }
 
+/// `orders.order-imported`: how people name an event, whatever its version.
+#[must_use]
+pub fn dotted_name(context: Context, event_type: &str) -> String {
+    format!("{context}.{}", kebab(event_type))
+}
+
 /// `/services/orders`
 #[must_use]
 pub fn ce_source(context: Context) -> String {

@@ -17,7 +17,7 @@ mod sku;
 mod upcast;
 mod versions;
 
-pub use cloud_event::{ce_dataschema, ce_source, ce_type, schema_path};
+pub use cloud_event::{ce_dataschema, ce_source, ce_type, dotted_name, schema_path};
 pub use context::{Context, PARTITIONS, UnknownContext};
 pub use event::{DecodeError, Event};
 pub use money::{Currency, Money, NotACurrency};

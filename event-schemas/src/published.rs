@@ -13,7 +13,7 @@ use crate::identity::AccountEvent;
 use crate::orders::{OrderEvent, OrderImportedV1};
 use crate::payments::PaymentEvent;
 use crate::products::{ProductEvent, ReservationEvent, StockEvent};
-use crate::{Context, ce_dataschema, schema_path};
+use crate::{Context, ce_dataschema, dotted_name, schema_path};
 
 /// One version of one event.
 #[derive(Clone, Debug)]
@@ -33,6 +33,12 @@ impl Published {
     #[must_use]
     pub fn path(&self) -> String {
         format!("{}/{}.v{}.json", self.context, kebab(self.event_type), self.version)
+    }
+
+    /// How people name it: `orders.order-imported`.
+    #[must_use]
+    pub fn dotted(&self) -> String {
+        dotted_name(self.context, self.event_type)
     }
 
     /// What records of it name as their schema.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, heads, import_cdnow, import_postgres_es, import_shop, migrate, parked, policies, rebuild, recover,
-    replay, role, seed, status, up, verify,
+    config, doctor, events, heads, import_cdnow, import_postgres_es, import_shop, listen, mails, migrate, parked,
+    policies, rebuild, recover, replay, role, seed, status, trigger, up, verify,
 };
 use crate::import::Kind;
 
@@ -47,6 +47,12 @@ enum Command {
     Status(Box<status::Status>),
     /// Look at everything and name what is wrong and what to do.
     Doctor(Box<doctor::Doctor>),
+    /// Show events as they happen.
+    Events(Box<events::Events>),
+    /// Send events to a URL as they happen, signed, as a webhook would.
+    Listen(Box<listen::Listen>),
+    /// Make an event happen, for whoever writes something that follows events.
+    Trigger(Box<trigger::Trigger>),
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
@@ -66,6 +72,8 @@ enum Command {
     Parked(Box<parked::Parked>),
     /// List what policies asked for and was refused, ask again, or give it up.
     Policies(Box<policies::Policies>),
+    /// List mail that was refused, hand it over again, or give it up.
+    Mails(Box<mails::Mails>),
     /// Show the settings in force and where they come from; secrets are masked.
     Config(Box<config::Config>),
 }
@@ -114,6 +122,9 @@ impl Cli {
             Some(Command::Migrate(command)) => command.run().await,
             Some(Command::Status(command)) => command.run().await,
             Some(Command::Doctor(command)) => command.run().await,
+            Some(Command::Events(command)) => command.run().await,
+            Some(Command::Listen(command)) => command.run().await,
+            Some(Command::Trigger(command)) => command.run().await,
             Some(Command::Import(import)) => import.run().await,
             Some(Command::Seed(command)) => command.run().await,
             Some(Command::Rebuild(command)) => command.run().await,
@@ -123,6 +134,7 @@ impl Cli {
             Some(Command::Heads(command)) => command.run().await,
             Some(Command::Parked(command)) => command.run().await,
             Some(Command::Policies(command)) => command.run().await,
+            Some(Command::Mails(command)) => command.run().await,
             Some(Command::Config(command)) => command.run().await,
         }
     }

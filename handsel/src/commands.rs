@@ -2,10 +2,13 @@
 
 pub mod config;
 pub mod doctor;
+pub mod events;
 pub mod heads;
 pub mod import_cdnow;
 pub mod import_postgres_es;
 pub mod import_shop;
+pub mod listen;
+pub mod mails;
 pub mod migrate;
 pub mod parked;
 pub mod policies;
@@ -15,5 +18,6 @@ pub mod replay;
 pub mod role;
 pub mod seed;
 pub mod status;
+pub mod trigger;
 pub mod up;
 pub mod verify;

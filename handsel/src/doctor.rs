@@ -25,6 +25,7 @@ mod relay;
 mod schemas;
 mod sessions;
 mod topics;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -74,6 +75,7 @@ const CHECKS: &[Check] = &[
     check!(relay),
     check!(read_models),
     check!(policies),
+    check!(webhooks),
 ];
 
 /// Looks at everything. An instance that does not run gets its embedded Postgres for as long as it is looked at.

@@ -4,6 +4,7 @@
 //! are set, the value wins.
 
 mod heads;
+mod mail;
 mod payments;
 mod search;
 mod secret;
@@ -19,6 +20,7 @@ use clap::Args;
 use crate::http::BODY_BYTES_MAX;
 
 pub use heads::HeadsSettings;
+pub use mail::MailSettings;
 pub use payments::PaymentsSettings;
 pub use search::{SEARCH_PORT, SearchSettings};
 pub use secret::{Secret, SettingsError, secret_or_file};
@@ -198,6 +200,15 @@ pub struct HttpSettings {
     /// Longest time that a query waits for what its Consistency-Token tells of.
     #[arg(long, env = "HANDSEL_TOKEN_WAIT_MAX_MS", value_name = "MS", default_value_t = 2_000)]
     pub token_wait_max_ms: u64,
+
+    /// How many streams of events may be open at once.
+    #[arg(long, env = "HANDSEL_EVENT_STREAMS_MAX", value_name = "N", default_value_t = 2_000)]
+    pub event_streams_max: usize,
+
+    /// Whether webhooks may lead to this machine and into private networks. [default: only while this listens on
+    /// loopback]
+    #[arg(long, env = "HANDSEL_WEBHOOK_PRIVATE_TARGETS", value_name = "true|false")]
+    pub webhook_private_targets: Option<bool>,
 }
 
 /// The Postgres and the broker that the program brings along.

@@ -15,6 +15,7 @@ use platform::token::TokenKey;
 use serde::Serialize;
 use sqlx::PgPool;
 
+use crate::feed::Feed;
 use crate::search::SearchRole;
 
 const RETRY_AFTER_S: u32 = 1;
@@ -51,6 +52,8 @@ pub struct App {
     pub tokens: TokenKey,
     /// Where the role `search` answers.
     pub search: SearchRole,
+    /// The stores, for those who follow what happens.
+    pub feed: Feed,
 }
 
 impl FromRef<App> for TokenKey {

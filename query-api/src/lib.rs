@@ -1,8 +1,9 @@
 //! Read models over HTTP: each route is one statement over one view in the schema `read`, or one question to the role
-//! `search`. Writes nothing.
+//! `search`; and events as they happen, from the stores. Writes nothing.
 
 mod app;
 mod audit;
+mod feed;
 mod fresh;
 mod identity;
 mod orders;
@@ -17,6 +18,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use app::App;
+pub use feed::{Feed, FeedSettings, FeedStore};
 pub use search::SearchRole;
 
 /// All routes.
@@ -40,6 +42,7 @@ pub fn openapi() -> OpenApi {
 pub fn problems() -> Vec<Explanation> {
     [
         app::PROBLEMS,
+        feed::PROBLEMS,
         fresh::PROBLEMS,
         identity::PROBLEMS,
         orders::PROBLEMS,
@@ -72,7 +75,7 @@ fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
     }
     // What is of all contexts is shown where all of them are.
     if Context::ALL.iter().all(|context| contexts.contains(context)) {
-        all = all.merge(audit::routes()).merge(timers::routes());
+        all = all.merge(audit::routes()).merge(feed::routes()).merge(timers::routes());
     }
     all
 }

@@ -10,6 +10,7 @@ mod effects;
 mod engine;
 mod heads;
 mod lanes;
+pub mod mail;
 mod parked;
 pub mod payments;
 mod reading;
@@ -18,6 +19,7 @@ mod sender;
 mod session;
 mod term;
 mod timers;
+pub mod webhooks;
 
 pub use engine::{Config, run};
 pub use parked::{NotParked, Parked, list as list_parked, retry, skip};

@@ -7,6 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, PgPool};
 
 use crate::engine::all_policies;
+use crate::webhooks;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -81,7 +82,7 @@ pub async fn begin_at_head(pool: &PgPool, context: Context, reader: &Reader) -> 
         .bind(head.event_id)
         .execute(pool)
         .await?;
-    Ok(())
+    webhooks::begin_at_head(pool, context, reader).await
 }
 
 /// The schema exists and is that of this program.
@@ -124,5 +125,5 @@ pub async fn follow_recovery(pool: &PgPool, context: Context, reader: &Reader) -
         .execute(pool)
         .await?;
     }
-    Ok(())
+    webhooks::follow_recovery(pool, context, reader).await
 }

@@ -1,6 +1,7 @@
 //! The API as a client meets it: commands in, views out, and a problem for everything that is wrong.
 
 mod attacks;
+mod following;
 mod growing;
 mod journeys;
 mod malformed;

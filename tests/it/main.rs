@@ -24,6 +24,7 @@ mod relay;
 mod search;
 mod telemetry;
 mod verify;
+mod webhooks;
 
 /// The program, built with these tests.
 const EXE: &str = env!("CARGO_BIN_EXE_handsel-under-test");

@@ -3,6 +3,7 @@
 mod alone;
 mod beside;
 mod ending;
+mod following;
 mod parked;
 mod status;
 mod users;

@@ -10,15 +10,23 @@ use event_schemas::published::published;
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
+use query_api::{Feed, FeedSettings, FeedStore};
+use reactors::mail::Inbox;
 use reactors::payments::{Simulator, SimulatorSettings};
+use reactors::webhooks::http::Hooks;
+use reactors::webhooks::{self, Secrets, Targets};
 use tokio::net::TcpListener;
 
 use super::{Process, Role};
 use crate::aggregates;
 use crate::migrate::store_config;
 
+/// Persons change webhooks rarely.
+const HOOKS_CONNECTIONS_MAX: u32 = 2;
 /// Payers confirm rarely.
 const SIMULATOR_CONNECTIONS_MAX: u32 = 2;
+/// The inbox is read by people.
+const INBOX_CONNECTIONS_MAX: u32 = 2;
 /// Postgres takes no longer timeout than this, and takes 0 for none.
 const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
@@ -50,6 +58,16 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
             described.push(reactors::payments::http::openapi());
             problems.extend(reactors::payments::http::problems());
         }
+        if Context::ALL.iter().all(|context| process.spine.stores.contains_key(context)) {
+            routes = routes.merge(webhooks::http::routes(hooks(process)?));
+            described.push(webhooks::http::openapi());
+            problems.extend(webhooks::http::problems());
+        }
+        if let Some(inbox) = inbox(process)? {
+            routes = routes.merge(reactors::mail::http::routes(inbox));
+            described.push(reactors::mail::http::openapi());
+            problems.extend(reactors::mail::http::problems());
+        }
     }
     if process.plan.has(Role::QueryApi) {
         let contexts = &process.spine.contexts;
@@ -79,7 +97,41 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
         progress: process.progress.clone(),
         wait_max: Duration::from_millis(http.token_wait_max_ms),
         search: query_api::SearchRole::at(&process.search_url)?,
+        feed: feed(process),
     })
+}
+
+/// The stores for those who follow what happens. One that this process does without is opened when somebody does.
+fn feed(process: &Process<'_>) -> Feed {
+    let stores = Context::ALL.map(|context| match process.spine.stores.get(&context) {
+        Some(store) => (context, FeedStore::Open(store.clone())),
+        None => (context, FeedStore::At(Box::new(store_config(&process.instance.urls, context)))),
+    });
+    let settings = FeedSettings { streams_max: process.plan.http.event_streams_max, ..FeedSettings::default() };
+    Feed::new(stores, settings, process.shutdown.token().clone())
+}
+
+/// The webhooks, in their database. Readers of all stores say where one begins.
+fn hooks(process: &Process<'_>) -> anyhow::Result<Hooks> {
+    let settings = PoolSettings::new("handsel webhooks of the API").connections_max(HOOKS_CONNECTIONS_MAX);
+    Ok(Hooks::new(webhooks::http::Parts {
+        pool: pool_lazy(&process.instance.urls.views, &settings)?,
+        secrets: webhook_secrets(process)?,
+        targets: webhook_targets(process),
+        readers: process.spine.stores.iter().map(|(context, store)| (*context, store.reader())).collect(),
+        tokens: process.spine.tokens()?.clone(),
+    }))
+}
+
+/// Seals what we share with receivers: it follows from the master key, so that all processes of an instance agree.
+pub(super) fn webhook_secrets(process: &Process<'_>) -> anyhow::Result<Secrets> {
+    Ok(Secrets::new(process.instance.master()?.derived("secrets of webhooks")))
+}
+
+/// Where webhooks may lead to.
+pub(super) fn webhook_targets(process: &Process<'_>) -> Targets {
+    let http = &process.plan.http;
+    Targets { private: http.webhook_private_targets.unwrap_or_else(|| webhooks::private_by_default(http.host)) }
 }
 
 /// The payment provider that is simulated, with its books beside the payments.
@@ -90,6 +142,15 @@ pub(super) fn simulator(process: &Process<'_>, connections_max: u32) -> anyhow::
     let behaves =
         SimulatorSettings { late_ms: told.simulated_payments_late_ms, public_url: told.public_url.to_string() };
     Ok(Simulator::new(pool, behaves))
+}
+
+/// The built-in inbox, where accounts are: their keys open it.
+fn inbox(process: &Process<'_>) -> anyhow::Result<Option<Inbox>> {
+    let Some(keys) = process.spine.keys.clone() else { return Ok(None) };
+    let settings = PoolSettings::new("handsel inbox").connections_max(INBOX_CONNECTIONS_MAX);
+    let pool = pool_lazy(&process.instance.urls.views, &settings)?;
+    let in_use = process.instance.settings.mail.url()?.is_none();
+    Ok(Some(Inbox { pool, keys, tokens: process.spine.tokens()?.clone(), in_use }))
 }
 
 /// The commands of the contexts whose stores this process has.

@@ -53,7 +53,7 @@ async fn a_token_of_another_history_is_answered_at_once_with_a_warning_refusals_
 
 #[tokio::test]
 async fn a_query_waits_for_its_token_as_long_as_it_was_told() {
-    let patience = Patience { wait_max: Duration::from_millis(1), statement_timeout: None };
+    let patience = Patience { wait_max: Duration::from_millis(1), ..Patience::default() };
     let api = Api::start_with(patience).await;
     let first = import(&api, "a", "USD").await.token();
     tests::until("the first order is shown", tests::ETA_MAX, async || {
@@ -77,7 +77,7 @@ async fn a_query_waits_for_its_token_as_long_as_it_was_told() {
 
 #[tokio::test]
 async fn a_statement_that_hangs_is_stopped_and_the_caller_told_to_come_back() {
-    let patience = Patience { wait_max: Duration::from_secs(2), statement_timeout: Some(Duration::from_millis(200)) };
+    let patience = Patience { statement_timeout: Some(Duration::from_millis(200)), ..Patience::default() };
     let api = Api::start_with(patience).await;
     api.get("/v1/orders", &[]).await.expect(200);
     let views = PgPool::connect(api.database.url()).await.unwrap();

@@ -18,8 +18,11 @@ use platform::readiness::Readiness;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
-use query_api::SearchRole;
+use query_api::{Feed, FeedSettings, FeedStore, SearchRole};
+use reactors::mail::{Inbox, Mailer, Post};
 use reactors::payments::{Simulator, SimulatorSettings};
+use reactors::webhooks::http::{Hooks, Parts};
+use reactors::webhooks::{self, Secrets, Targets};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
@@ -29,6 +32,8 @@ use tests::{TestDatabase, database};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::openapi::OpenApi;
+
+use super::following::Following;
 
 pub(crate) const ACCOUNT: &str = "018f4e7a-0000-7000-8000-000000000001";
 pub(crate) const KEY: &str = "7d444840-9dc0-4ad1-b245-5ffdce74fad2";
@@ -43,6 +48,10 @@ pub(crate) struct Api {
     pub(crate) provider: Simulator,
     /// For what processes ask of payments, past HTTP.
     pub(crate) payments: Store,
+    /// What events are delivered from.
+    pub(crate) opened: BTreeMap<Context, Store>,
+    /// What seals the secrets of webhooks.
+    pub(crate) secrets: Secrets,
     base: String,
     client: Client,
     _stop: DropGuard,
@@ -62,11 +71,19 @@ pub(crate) struct Answer {
 pub(crate) struct Patience {
     pub(crate) wait_max: Duration,
     pub(crate) statement_timeout: Option<Duration>,
+    pub(crate) feed: FeedSettings,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { wait_max: Duration::from_secs(2), statement_timeout: None, feed: FeedSettings::default() }
+    }
 }
 
 /// What may go wrong with any of it, and what that means.
 pub(crate) fn explanations() -> Vec<Explanation> {
-    let reactors = reactors::payments::http::problems();
+    let (payments, mail) = (reactors::payments::http::problems(), reactors::mail::http::problems());
+    let reactors = [payments, mail, reactors::webhooks::http::problems()].concat();
     [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
@@ -78,13 +95,15 @@ pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
 
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
-    let described = [command_api::openapi(), reactors::payments::http::openapi(), query_api::openapi()];
+    let (payments, mail) = (reactors::payments::http::openapi(), reactors::mail::http::openapi());
+    let reactors = [payments, mail, reactors::webhooks::http::openapi()];
+    let described = [command_api::openapi()].into_iter().chain(reactors).chain([query_api::openapi()]);
     docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described)
 }
 
 impl Api {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }).await
+        Self::start_with(Patience::default()).await
     }
 
     pub(crate) async fn start_with(patience: Patience) -> Self {
@@ -93,7 +112,7 @@ impl Api {
 
     /// Nothing follows from events: a test sees what is there before, or does it itself.
     pub(crate) async fn without_policies() -> Self {
-        Self::begin(Patience { wait_max: Duration::from_secs(2), statement_timeout: None }, false).await
+        Self::begin(Patience::default(), false).await
     }
 
     async fn begin(patience: Patience, policies: bool) -> Self {
@@ -122,12 +141,25 @@ impl Api {
         let provider = Simulator::new(views.clone(), SimulatorSettings::default());
         if policies {
             let url = Secret::new(database.url());
-            tokio::spawn(reactors::run(react(url, &stores, &provider), stop.clone()));
+            tokio::spawn(reactors::run(react(url, &stores, &keys, &provider), stop.clone()));
         }
         let commands = command_api::router(commands(&stores, &keys, &tokens));
-        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search), patience));
+        let open = stores.iter().map(|(context, store)| (*context, FeedStore::Open(store.clone())));
+        let feed = Feed::new(open, patience.feed, stop.clone());
+        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search, feed), patience));
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
+        let secrets = Secrets::new([9; 32]);
+        let hooks = Parts {
+            pool: views.clone(),
+            secrets: secrets.clone(),
+            targets: Targets { private: true },
+            readers: stores.iter().map(|(context, store)| (*context, store.reader())).collect(),
+            tokens: tokens.clone(),
+        };
+        let queries = queries.merge(webhooks::http::routes(Hooks::new(hooks)));
+        let inbox = Inbox { pool: views, keys: keys.clone(), tokens: tokens.clone(), in_use: true };
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
+        let queries = queries.merge(reactors::mail::http::routes(inbox));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -141,6 +173,8 @@ impl Api {
             tokens,
             provider,
             payments: stores[&Context::Payments].clone(),
+            opened: stores,
+            secrets,
             base,
             client: Client::new(),
             _stop: stop.drop_guard(),
@@ -159,6 +193,11 @@ impl Api {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
         Answer { status, headers, body }
+    }
+
+    /// Begins to follow events: `query` is `?from=start`, the last id is that of an earlier stream.
+    pub(crate) async fn follow(&self, query: &str, last_id: &str) -> Following {
+        Following::begin(&self.base, query, last_id).await
     }
 
     /// Where it listens, for what no client would send.
@@ -198,13 +237,13 @@ impl Answer {
 fn queries(
     database: &TestDatabase,
     progress: Progress,
-    (tokens, search): (TokenKey, SearchRole),
+    (tokens, search, feed): (TokenKey, SearchRole, Feed),
     patience: Patience,
 ) -> query_api::App {
-    let Patience { wait_max, statement_timeout } = patience;
+    let Patience { wait_max, statement_timeout, .. } = patience;
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
-    query_api::App { views, progress, wait_max, tokens, search }
+    query_api::App { views, progress, wait_max, tokens, search, feed }
 }
 
 /// The role `search` with an index of its own, on a port of its own.
@@ -230,9 +269,12 @@ async fn search(store: Reader, progress: &Progress, stop: &CancellationToken) ->
 }
 
 /// Policies over these stores, as the role runs them.
-fn react(url: Secret, stores: &BTreeMap<Context, Store>, provider: &Simulator) -> reactors::Config {
+fn react(url: Secret, stores: &BTreeMap<Context, Store>, keys: &KeyRing, provider: &Simulator) -> reactors::Config {
     let (stores, sender) = (stores.clone(), aggregates::sender(stores).unwrap());
-    reactors::Config { url, stores, sender, provider: Arc::new(provider.clone()), readiness: Readiness::new() }
+    let (accounts, inbox) = (aggregates::accounts(&stores[&Context::Identity]), Post::of(None, None).unwrap());
+    let mailer = Mailer::new(accounts, keys.clone(), inbox);
+    let (provider, readiness) = (Arc::new(provider.clone()), Readiness::new());
+    reactors::Config { url, stores, sender, provider, mailer, readiness }
 }
 
 fn commands(stores: &BTreeMap<Context, Store>, keys: &KeyRing, tokens: &TokenKey) -> command_api::Api {
