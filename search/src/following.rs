@@ -75,8 +75,8 @@ impl Following {
         }
     }
 
-    /// Takes events in that follow on the checkpoint without a gap. While the index is built, products that have come to
-    /// rest are indexed beside the reading.
+    /// Takes events in that follow on the checkpoint without a gap. While the index is built, products that have come
+    /// to rest are indexed beside the reading.
     ///
     /// # Errors
     /// What the index says.

@@ -80,7 +80,8 @@ async fn everything(world: &mut World<'_>) -> anyhow::Result<Vec<String>> {
     Ok(wrong)
 }
 
-/// What policies have still to do. Whatever they do appends events, so this is asked before anybody looks who has those.
+/// What policies have still to do. Whatever they do appends events, so this is asked before anybody looks who has
+/// those.
 async fn undone(world: &World<'_>) -> anyhow::Result<Vec<String>> {
     let mut undone = Vec::new();
     for context in Context::ALL {

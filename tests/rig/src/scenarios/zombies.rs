@@ -26,7 +26,8 @@ pub(crate) const PROJECTOR: Scenario = Scenario {
 
 pub(crate) const REACTOR: Scenario = Scenario {
     name: "zombie-reactor",
-    about: "The process that runs the policies is frozen, loses its locks, another one leads, and the old one wakes up.",
+    about: "The process that runs the policies is frozen, loses its locks, another one leads, and the old one wakes \
+            up.",
     lands: &["frozen", "sessions ended"],
     setting: Setting { twice: &["reactor"], ..Setting::USUAL },
     run: |world| Box::pin(singleton(world, "reactor", "handsel reactor lock")),
