@@ -9,10 +9,12 @@ use envelope::{Cause, Timestamp};
 use event_schemas::ids::{AccountId, ProductId};
 use event_schemas::products::Variant;
 use event_schemas::{Context, Currency, Money, Sku};
+use event_store::keys::{KeyRing, MasterKey};
 use event_store::{Ask, Store, StoreConfig};
 use platform::embedded::postgres::EmbeddedPostgres;
 use platform::readiness::Readiness;
 use platform::settings::Secret;
+use reactors::mail::{Mailer, Post};
 use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::{Config, Sender};
 use sqlx::PgPool;
@@ -29,6 +31,7 @@ pub(crate) struct Shop {
     pub(crate) database: PgPool,
     pub(crate) stores: BTreeMap<Context, Store>,
     pub(crate) sender: Sender,
+    mailer: Mailer,
 }
 
 /// Policies that run.
@@ -43,7 +46,8 @@ impl Shop {
         let (server, url) = place.postgres().await?;
         let url = create(&url, &format!("bench_{name}_{}", std::process::id())).await?;
         let mut stores = BTreeMap::new();
-        for context in [Context::Orders, Context::Payments, Context::Products] {
+        KeyRing::migrate(&url).await?;
+        for context in [Context::Identity, Context::Orders, Context::Payments, Context::Products] {
             let config = StoreConfig::new(context.name(), &url);
             Store::migrate(&config).await?;
             stores.insert(context, Store::open(config).await?);
@@ -53,7 +57,10 @@ impl Shop {
         reactors::migrate(&database, &readers).await?;
         Simulator::migrate(&database).await?;
         let sender = handsel::aggregates::sender(&stores)?;
-        Ok(Self { server, url, database, stores, sender })
+        let accounts = handsel::aggregates::accounts(&stores[&Context::Identity]);
+        let keys = KeyRing::connect(database.clone(), MasterKey::random()).await?;
+        let mailer = Mailer::new(accounts, keys, Post::of(None, None)?);
+        Ok(Self { server, url, database, stores, sender, mailer })
     }
 
     /// Runs every policy.
@@ -64,6 +71,7 @@ impl Shop {
             stores: self.stores.clone(),
             sender: self.sender.clone(),
             provider: Arc::new(Simulator::new(self.database.clone(), SimulatorSettings::default())),
+            mailer: self.mailer.clone(),
             readiness: Readiness::new(),
         };
         Running { task: tokio::spawn(reactors::run(config, stop.clone())), stop }
@@ -96,7 +104,7 @@ impl Shop {
 
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         self.database.close().await;
-        drop((self.sender, self.stores));
+        drop((self.sender, self.mailer, self.stores));
         match self.server {
             Some(server) => Ok(server.stop().await?),
             None => Ok(()),

@@ -196,28 +196,38 @@ async fn rename(
     Ok(answer::changed(Context::Identity, &done, &app.tokens))
 }
 
+/// What a person is called and where they get mail, as a registration takes them.
+///
+/// # Errors
+/// Why it would not.
+pub fn check_person(name: &str, email: &str) -> Result<(), &'static str> {
+    name_fits(name).and_then(|()| email_fits(email))
+}
+
 fn check_name(name: &str) -> Result<(), Problem> {
+    name_fits(name).map_err(|why| Problem::bad_field("/name", why))
+}
+
+fn check_email(email: &str) -> Result<(), Problem> {
+    email_fits(email).map_err(|why| Problem::bad_field("/email", why))
+}
+
+fn name_fits(name: &str) -> Result<(), &'static str> {
     let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count()) && !name.trim().is_empty();
     if fits && !name.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(Problem::bad_field(
-        "/name",
-        "a name has 1 to 200 characters, not only blanks and none of them a control character",
-    ))
+    Err("a name has 1 to 200 characters, not only blanks and none of them a control character")
 }
 
 /// Only the form: whether mail arrives is found out by sending some.
-fn check_email(email: &str) -> Result<(), Problem> {
+fn email_fits(email: &str) -> Result<(), &'static str> {
     let plain = !email.chars().any(|c| c.is_control() || c.is_whitespace());
     let parts = email.rsplit_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty());
     if plain && parts.is_some() && email.chars().count() <= EMAIL_CHARS_MAX {
         return Ok(());
     }
-    Err(Problem::bad_field(
-        "/email",
-        "an e-mail address has the form name@host and at most 254 characters without blanks",
-    ))
+    Err("an e-mail address has the form name@host and at most 254 characters without blanks")
 }
 
 fn field_of(error: &AccountError) -> Option<&'static str> {

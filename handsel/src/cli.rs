@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    config, doctor, events, heads, import_cdnow, import_postgres_es, listen, migrate, parked, policies, rebuild,
-    recover, replay, role, status, trigger, up, verify,
+    config, doctor, events, heads, import_cdnow, import_postgres_es, import_shop, listen, mails, migrate, parked,
+    policies, rebuild, recover, replay, role, seed, status, trigger, up, verify,
 };
+use crate::import::Kind;
 
 /// Handsel: the event-sourced backend of a marketplace.
 ///
-/// Without a command it does `up`: every role in one process, with a Postgres and a Kafka-speaking broker of its own
-/// unless DATABASE_URL and KAFKA_BROKERS name others. Every setting is also an environment variable, named in the help
+/// Without a command it does `up --demo`: every role in one process, with a Postgres and a Kafka-speaking broker of its
+/// own unless DATABASE_URL and KAFKA_BROKERS name others, and a market to look at if nothing is there. Every setting is also an environment variable, named in the help
 /// of its command.
 #[derive(Debug, Parser)]
 #[command(name = "handsel", version, args_conflicts_with_subcommands = true)]
@@ -55,6 +56,8 @@ enum Command {
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
+    /// Make a market to look at in a running instance.
+    Seed(seed::Seed),
     /// Build a read model again beside the live one, compare, and switch.
     Rebuild(Box<rebuild::Rebuild>),
     /// Begin a new history of a store that lost its newest events.
@@ -69,16 +72,36 @@ enum Command {
     Parked(Box<parked::Parked>),
     /// List what policies asked for and was refused, ask again, or give it up.
     Policies(Box<policies::Policies>),
+    /// List mail that was refused, hand it over again, or give it up.
+    Mails(Box<mails::Mails>),
     /// Show the settings in force and where they come from; secrets are masked.
     Config(Box<config::Config>),
 }
 
 #[derive(Debug, Subcommand)]
 enum Import {
+    /// Import products of any shop from CSV or JSON Lines, with their stock.
+    Products(Box<import_shop::ImportShop>),
+    /// Import customers or sellers of any shop from CSV or JSON Lines.
+    Customers(Box<import_shop::ImportShop>),
+    /// Import orders that were completed elsewhere from CSV or JSON Lines.
+    Orders(Box<import_shop::ImportShop>),
     /// Import purchases in the CDNOW format, each as a command of its own.
     Cdnow(import_cdnow::ImportCdnow),
     /// Adopt the events of an existing postgres-es table into the empty store of a context.
     PostgresEs(Box<import_postgres_es::ImportPostgresEs>),
+}
+
+impl Import {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Products(command) => command.run(Kind::Products).await,
+            Self::Customers(command) => command.run(Kind::Customers).await,
+            Self::Orders(command) => command.run(Kind::Orders).await,
+            Self::Cdnow(command) => command.run().await,
+            Self::PostgresEs(command) => command.run().await,
+        }
+    }
 }
 
 impl Cli {
@@ -88,7 +111,7 @@ impl Cli {
     /// Why it could not be done, fit to be shown as one line.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            None => self.up.run().await,
+            None => self.up.to_look_at().run().await,
             Some(Command::Up(up)) => up.run().await,
             Some(Command::CommandApi(role)) => role.run().await,
             Some(Command::QueryApi(role)) => role.run().await,
@@ -102,8 +125,8 @@ impl Cli {
             Some(Command::Events(command)) => command.run().await,
             Some(Command::Listen(command)) => command.run().await,
             Some(Command::Trigger(command)) => command.run().await,
-            Some(Command::Import(Import::Cdnow(command))) => command.run().await,
-            Some(Command::Import(Import::PostgresEs(command))) => command.run().await,
+            Some(Command::Import(import)) => import.run().await,
+            Some(Command::Seed(command)) => command.run().await,
             Some(Command::Rebuild(command)) => command.run().await,
             Some(Command::Recover(command)) => command.run().await,
             Some(Command::Replay(command)) => command.run().await,
@@ -111,6 +134,7 @@ impl Cli {
             Some(Command::Heads(command)) => command.run().await,
             Some(Command::Parked(command)) => command.run().await,
             Some(Command::Policies(command)) => command.run().await,
+            Some(Command::Mails(command)) => command.run().await,
             Some(Command::Config(command)) => command.run().await,
         }
     }

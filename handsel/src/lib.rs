@@ -3,17 +3,20 @@
 pub mod aggregates;
 pub mod cdnow;
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod doctor;
 pub mod failure;
 pub mod follow;
 pub mod forward;
 pub mod heads;
+pub mod import;
 pub mod instance;
 pub mod migrate;
 pub mod output;
 pub mod recipes;
 pub mod roles;
+pub mod seed;
 pub mod settings;
 pub mod spine;
 

@@ -46,6 +46,19 @@ impl Role {
     pub const ALL: [Self; 6] =
         [Self::CommandApi, Self::QueryApi, Self::Relay, Self::Projector, Self::Reactor, Self::Search];
 
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CommandApi => "command-api",
+            Self::QueryApi => "query-api",
+            Self::Relay => "relay",
+            Self::Projector => "projector",
+            Self::Reactor => "reactor",
+            Self::Search => "search",
+        }
+    }
+
     /// Whether it listens for callers.
     #[must_use]
     pub const fn answers_http(self) -> bool {

@@ -4,8 +4,8 @@ use clap::{Args, Parser};
 use event_schemas::Context;
 use platform::kafka::topics::Topic;
 use platform::settings::{
-    DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings, PaymentsSettings,
-    SearchSettings,
+    DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings, MailSettings,
+    PaymentsSettings, SearchSettings,
 };
 
 /// Where the data is and which servers hold it. The same for every command, so that each finds the same instance.
@@ -32,6 +32,9 @@ pub struct Settings {
     /// The simulated payment provider.
     #[command(flatten)]
     pub payments: PaymentsSettings,
+    /// Where mail goes.
+    #[command(flatten)]
+    pub mail: MailSettings,
 }
 
 /// How topics are called.

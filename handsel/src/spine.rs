@@ -60,8 +60,8 @@ impl Needs {
                 Role::QueryApi => Self { stores: false, keys: false, ..Self::ALL },
                 Role::Relay | Role::Search => Self { stores: true, keys: false, views: false, tokens: false },
                 Role::Projector => Self { tokens: false, ..Self::ALL },
-                // What is shared with receivers of webhooks is sealed under the master key.
-                Role::Reactor => Self { keys: false, ..Self::ALL },
+                // Mail opens personal data, and what is shared with receivers of webhooks is sealed.
+                Role::Reactor => Self::ALL,
             };
             needs = Self {
                 stores: needs.stores || one.stores,

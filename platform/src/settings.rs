@@ -4,6 +4,7 @@
 //! are set, the value wins.
 
 mod heads;
+mod mail;
 mod payments;
 mod search;
 mod secret;
@@ -19,6 +20,7 @@ use clap::Args;
 use crate::http::BODY_BYTES_MAX;
 
 pub use heads::HeadsSettings;
+pub use mail::MailSettings;
 pub use payments::PaymentsSettings;
 pub use search::{SEARCH_PORT, SearchSettings};
 pub use secret::{Secret, SettingsError, secret_or_file};

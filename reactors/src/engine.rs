@@ -16,8 +16,9 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::effects::PAYMENT_PROVIDER;
+use crate::effects::{KINDS, Kind};
 use crate::heads::Heads;
+use crate::mail::Mailer;
 use crate::payments::PaymentProvider;
 use crate::reading::Stopped;
 use crate::sender::Sender;
@@ -37,7 +38,7 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The policies of the market, and those whose reactions are effects outside.
 pub(crate) fn all_policies() -> impl Iterator<Item = &'static Policy> {
-    POLICIES.iter().chain([&PAYMENT_PROVIDER])
+    POLICIES.iter().chain(KINDS.iter().map(|kind| &kind.policy))
 }
 
 /// What a process that reacts wants to know.
@@ -51,6 +52,8 @@ pub struct Config {
     pub sender: Sender,
     /// Who moves money.
     pub provider: Arc<dyn PaymentProvider>,
+    /// Who sends mail.
+    pub mailer: Mailer,
     /// Where each policy says how it is.
     pub readiness: Readiness,
 }
@@ -70,11 +73,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     for policy in all_policies() {
         let engine = Engine {
             policy,
+            kind: KINDS.iter().find(|kind| kind.policy.name == policy.name),
             url: config.url.clone(),
             pool: pool.clone(),
             readers: policy.contexts.iter().filter_map(|c| Some((*c, config.stores.get(c)?.reader()))).collect(),
             sender: config.sender.clone(),
             provider: config.provider.clone(),
+            mailer: config.mailer.clone(),
             heads: heads.clone(),
             check: config.readiness.check(format!("policy-{}", policy.name)),
             shutdown: shutdown.clone(),
@@ -89,11 +94,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
 pub(crate) struct Engine {
     pub(crate) policy: &'static Policy,
+    /// Of the policy whose reactions are effects.
+    pub(crate) kind: Option<&'static Kind>,
     url: Secret,
     pub(crate) pool: PgPool,
     pub(crate) readers: BTreeMap<Context, Reader>,
     pub(crate) sender: Sender,
     pub(crate) provider: Arc<dyn PaymentProvider>,
+    pub(crate) mailer: Mailer,
     pub(crate) heads: Heads,
     pub(crate) check: Check,
     shutdown: CancellationToken,
@@ -102,7 +110,7 @@ pub(crate) struct Engine {
 impl Engine {
     async fn run(mut self) {
         let (policy, shutdown) = (self.policy.name, self.shutdown.clone());
-        session::show_metrics(policy);
+        session::show_metrics(policy, self.kind);
         while !shutdown.is_cancelled() {
             let stopped = tokio::select! {
                 stopped = self.lead() => stopped,

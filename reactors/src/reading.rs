@@ -8,7 +8,7 @@ use sqlx::{Connection as _, PgPool};
 
 use crate::checkpoints::{self, Checkpoint};
 use crate::dispatches::{self, LedBy, Note, Noted};
-use crate::effects::{self, PAYMENT_PROVIDER};
+use crate::effects::Effects;
 use crate::timers::Changes;
 
 /// How many events one transaction reacts to.
@@ -70,6 +70,7 @@ pub(crate) async fn step(
     context: Context,
     reader: &Reader,
     from: &Checkpoint,
+    effects: Option<&dyn Effects>,
 ) -> Result<Option<(Checkpoint, Vec<Noted>)>, Stopped> {
     let events = unread(context, reader, from).await?;
     let Some(last) = events.last() else { return Ok(None) };
@@ -79,10 +80,6 @@ pub(crate) async fn step(
         let (position, stored) = (event.position, event);
         let event =
             decoded(context, stored).map_err(|reason| Stopped::Event { context, position: position.get(), reason })?;
-        if policy.name == PAYMENT_PROVIDER.name {
-            asking.push(event);
-            continue;
-        }
         for (ordinal, reaction) in (0_i32..).zip((policy.react)(&event)) {
             let (event_id, cause) = (event.event_id, event.cause.clone());
             let led_by = LedBy { context, position, ordinal, event_id, cause };
@@ -91,6 +88,9 @@ pub(crate) async fn step(
                 Reaction::Remind(timer) => timers.set(timer, led_by),
                 Reaction::Forget { timer, about } => timers.forget(timer, about),
             }
+        }
+        if effects.is_some() {
+            asking.push(event);
         }
     }
     let mut connection = pool.acquire().await?;
@@ -105,8 +105,8 @@ pub(crate) async fn step(
     platform::faults::pass("policy.advanced");
     let noted = dispatches::insert(&mut tx, policy.name, &notes).await?;
     timers.write(&mut tx, policy.name).await?;
-    for event in &asking {
-        effects::note(&mut tx, policy.name, event).await?;
+    if let Some(effects) = effects {
+        effects.note(&mut tx, policy.name, &asking).await?;
     }
     tx.commit().await?;
     platform::faults::pass("policy.noted");

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::checkpoints::Checkpoint;
 use crate::dispatches::{self, Noted};
-use crate::effects::{self, Came, Effects, PAYMENT_PROVIDER};
+use crate::effects::{Effects, Kind};
 use crate::engine::Engine;
 use crate::lanes::Lanes;
 use crate::reading::{self, Stopped};
@@ -47,7 +47,7 @@ pub(crate) struct Session {
     /// How often a person had settled what was parked when this began.
     settled: i64,
     /// Of the policy whose reactions are effects.
-    effects: Option<Effects>,
+    effects: Option<Box<dyn Effects>>,
 }
 
 impl Session {
@@ -60,8 +60,7 @@ impl Session {
         }
         let (lanes, under_way) = (Lanes::default(), JoinSet::new());
         let (answered, firing, look_at) = (Vec::new(), None, Instant::now());
-        let asks = engine.policy.name == PAYMENT_PROVIDER.name;
-        let effects = asks.then(|| Effects::new(engine.provider.clone()));
+        let effects = engine.kind.map(|kind| (kind.begin)(engine));
         let settled = timers::agenda(&engine.pool, engine.policy.name).await?.settled;
         Ok(Self {
             checkpoints,
@@ -93,7 +92,7 @@ impl Session {
             let (full, wake_at) = (self.lanes.len() >= WAITING_MAX, self.wake_at());
             tokio::select! {
                 Some(sent) = self.under_way.join_next() => self.settle(engine, sent).await?,
-                answered = answered(&mut self.effects) => self.record(engine, answered).await?,
+                () = answered(&mut self.effects) => self.record(engine).await?,
                 () = engine.heads.grown(engine.policy.contexts), if !full => {}
                 () = tokio::time::sleep_until(wake_at) => {}
             }
@@ -105,11 +104,15 @@ impl Session {
 
     /// Work may be given also while something waits for a person.
     fn tell(&self, engine: &Engine) {
-        match self.lanes.parked() {
-            0 => engine.check.pass(),
-            count => engine.check.pass_but(format!(
+        let refused = match self.lanes.parked() {
+            0 => None,
+            count => Some(format!(
                 "commands for {count} aggregates were refused and wait for a person: see `handsel policies parked`"
             )),
+        };
+        match refused.or_else(|| self.effects.as_ref().and_then(|effects| effects.remark())) {
+            None => engine.check.pass(),
+            Some(remark) => engine.check.pass_but(remark),
         }
     }
 
@@ -147,9 +150,9 @@ impl Session {
             if engine.heads.newest(*context) <= from.position {
                 continue;
             }
-            let Some((to, noted)) = reading::step(&engine.pool, engine.policy, *context, reader, &from).await? else {
-                continue;
-            };
+            let effects = self.effects.as_deref();
+            let step = reading::step(&engine.pool, engine.policy, *context, reader, &from, effects).await?;
+            let Some((to, noted)) = step else { continue };
             self.checkpoints.insert(*context, to);
             self.push(noted);
             if let Some(effects) = &mut self.effects {
@@ -200,7 +203,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Asks the provider for what is due.
+    /// Begins what is due outside.
     async fn ask_outside(&mut self, engine: &Engine) -> Result<(), Stopped> {
         match &mut self.effects {
             Some(effects) => effects.begin(&engine.pool, engine.policy.name, self.term).await,
@@ -208,10 +211,10 @@ impl Session {
         }
     }
 
-    /// Notes what is to be recorded of what the provider said.
-    async fn record(&mut self, engine: &Engine, answered: (effects::Row, Came)) -> Result<(), Stopped> {
+    /// Stores what came of it, and notes what is to be recorded of that.
+    async fn record(&mut self, engine: &Engine) -> Result<(), Stopped> {
         if let Some(effects) = &mut self.effects {
-            let noted = effects.settle(&engine.pool, engine.policy.name, self.term, answered).await?;
+            let noted = effects.settle(&engine.pool, engine.policy.name, self.term).await?;
             self.push(noted);
         }
         Ok(())
@@ -300,18 +303,18 @@ fn timers_total(policy: &'static str) -> metrics::Counter {
 }
 
 /// Shown from the start: a counter that appears with its first count has no rate then.
-pub(crate) fn show_metrics(policy: &'static str) {
+pub(crate) fn show_metrics(policy: &'static str, kind: Option<&Kind>) {
     for outcome in ["done", "refused"] {
         dispatches_total(policy, outcome).increment(0);
     }
     timers_total(policy).increment(0);
-    if policy == PAYMENT_PROVIDER.name {
-        effects::show_metrics();
+    if let Some(kind) = kind {
+        (kind.show_metrics)();
     }
 }
 
-/// What the provider said next, if anybody asks it.
-async fn answered(effects: &mut Option<Effects>) -> (effects::Row, Came) {
+/// Something came of what was begun outside, if anything is.
+async fn answered(effects: &mut Option<Box<dyn Effects>>) {
     match effects {
         Some(effects) => effects.answered().await,
         None => std::future::pending().await,

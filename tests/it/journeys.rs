@@ -5,6 +5,7 @@ mod away;
 mod full;
 mod kafka;
 mod killed;
+mod market;
 mod replay;
 pub(super) mod shop;
 

@@ -8,6 +8,7 @@ mod doctor;
 mod embedded;
 mod event_store;
 mod identity;
+mod import;
 mod journeys;
 mod keys;
 mod metrics;

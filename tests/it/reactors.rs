@@ -1,6 +1,8 @@
 //! Policies at work: what they note and send, whatever is killed, refused, cut off or begun anew.
 
 mod fulfilment;
+mod mailing;
 mod paying;
+mod post;
 mod racing;
 mod world;

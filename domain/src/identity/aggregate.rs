@@ -84,7 +84,9 @@ impl Account {
     }
 }
 
-fn is_reference(text: &str) -> bool {
+/// Whether a number that the operator has for a customer may stand in an event.
+#[must_use]
+pub fn is_reference(text: &str) -> bool {
     (1..=REFERENCE_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 

@@ -7,7 +7,7 @@ mod tests;
 use envelope::Sealed;
 use event_schemas::ids::AccountId;
 
-pub use aggregate::{Account, Registration};
+pub use aggregate::{Account, Registration, is_reference};
 
 use crate::{Kind, Refusal};
 

@@ -17,6 +17,24 @@ fn no_command_means_up() {
     assert!(cli.command.is_none());
 }
 
+#[test]
+fn a_demo_market_is_made_for_whoever_only_looks_and_in_no_database_that_was_named() {
+    let demo = |words: &[&str]| {
+        let cli = Cli::try_parse_from(words).unwrap();
+        match cli.command {
+            None => cli.up.to_look_at().with_demo(),
+            Some(Command::Up(up)) => up.with_demo(),
+            Some(_) => unreachable!("only these are asked for"),
+        }
+    };
+    assert!(demo(&["handsel"]) && demo(&["handsel", "--port", "9000"]));
+    assert!(!demo(&["handsel", "--demo=false"]));
+    assert!(!demo(&["handsel", "--database-url", "postgres://db/shop"]));
+    assert!(demo(&["handsel", "--database-url", "postgres://db/shop", "--demo"]));
+    assert!(!demo(&["handsel", "up"]));
+    assert!(demo(&["handsel", "up", "--demo"]));
+}
+
 /// The variables in the first column of the tables: `` `X`, `…_FILE` `` stands for X and X_FILE.
 fn documented() -> BTreeSet<String> {
     let page = include_str!("../../../docs/reference/settings.md");
@@ -69,6 +87,16 @@ fn every_setting_is_also_an_environment_variable() {
     check(&Cli::command(), &mut lacking);
     // What a single run is asked to do is no setting.
     let of_one_run = [
+        "--map",
+        "--map-file",
+        "--set",
+        "--delimiter",
+        "--date-format",
+        "--decimal-mark",
+        "--shop",
+        "--dry-run",
+        "seed --seed",
+        "seed --size",
         "--accept",
         "--format",
         "--context",

@@ -1,5 +1,7 @@
 //! `handsel up`: everything in one process.
 
+mod demo;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,9 +39,31 @@ pub struct Up {
     /// newest event, and views read what they lack from the stores.
     #[arg(long, env = "HANDSEL_FULL_TOPICS")]
     full_topics: bool,
+
+    /// Make a market to look at if nothing ever happened here, behind, after the start. [default: no; yes where no
+    /// command is given and Postgres comes along]
+    #[arg(long, env = "HANDSEL_DEMO", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    demo: Option<bool>,
 }
 
 impl Up {
+    /// As it is meant where no command was given: whoever only wants to look finds something. In a database that was
+    /// named, nothing is made that was not asked for.
+    #[must_use]
+    pub fn to_look_at(mut self) -> Self {
+        let database = &self.server.common.database;
+        let comes_along = database.database_url.is_none() && database.database_url_file.is_none();
+        self.demo = self.demo.or(Some(comes_along));
+        self
+    }
+
+    /// Whether a market is to be made.
+    #[must_use]
+    pub fn with_demo(&self) -> bool {
+        self.demo.unwrap_or_default()
+    }
+
     /// Runs until a signal.
     ///
     /// # Errors
@@ -81,6 +105,9 @@ impl Up {
         let started = roles::start(instance, &spine, plan, sockets, shutdown.clone()).await?;
         if !shutdown.has_begun() {
             announce(instance, &note)?;
+            if self.with_demo() {
+                tokio::spawn(demo::run(note.url.clone(), spine.clone(), shutdown.clone()));
+            }
         }
         if instance.embedded_broker {
             tokio::spawn(watch_broker(spine, shutdown));

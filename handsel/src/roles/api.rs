@@ -11,6 +11,7 @@ use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
 use query_api::{Feed, FeedSettings, FeedStore};
+use reactors::mail::Inbox;
 use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::webhooks::http::Hooks;
 use reactors::webhooks::{self, Secrets, Targets};
@@ -24,6 +25,8 @@ use crate::migrate::store_config;
 const HOOKS_CONNECTIONS_MAX: u32 = 2;
 /// Payers confirm rarely.
 const SIMULATOR_CONNECTIONS_MAX: u32 = 2;
+/// The inbox is read by people.
+const INBOX_CONNECTIONS_MAX: u32 = 2;
 /// Postgres takes no longer timeout than this, and takes 0 for none.
 const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
@@ -59,6 +62,11 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
             routes = routes.merge(webhooks::http::routes(hooks(process)?));
             described.push(webhooks::http::openapi());
             problems.extend(webhooks::http::problems());
+        }
+        if let Some(inbox) = inbox(process)? {
+            routes = routes.merge(reactors::mail::http::routes(inbox));
+            described.push(reactors::mail::http::openapi());
+            problems.extend(reactors::mail::http::problems());
         }
     }
     if process.plan.has(Role::QueryApi) {
@@ -134,6 +142,15 @@ pub(super) fn simulator(process: &Process<'_>, connections_max: u32) -> anyhow::
     let behaves =
         SimulatorSettings { late_ms: told.simulated_payments_late_ms, public_url: told.public_url.to_string() };
     Ok(Simulator::new(pool, behaves))
+}
+
+/// The built-in inbox, where accounts are: their keys open it.
+fn inbox(process: &Process<'_>) -> anyhow::Result<Option<Inbox>> {
+    let Some(keys) = process.spine.keys.clone() else { return Ok(None) };
+    let settings = PoolSettings::new("handsel inbox").connections_max(INBOX_CONNECTIONS_MAX);
+    let pool = pool_lazy(&process.instance.urls.views, &settings)?;
+    let in_use = process.instance.settings.mail.url()?.is_none();
+    Ok(Some(Inbox { pool, keys, tokens: process.spine.tokens()?.clone(), in_use }))
 }
 
 /// The commands of the contexts whose stores this process has.

@@ -20,6 +20,7 @@ use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
 use query_api::{Feed, FeedSettings, FeedStore, SearchRole};
+use reactors::mail::{Inbox, Mailer, Post};
 use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::webhooks::http::{Hooks, Parts};
 use reactors::webhooks::{self, Secrets, Targets};
@@ -82,7 +83,8 @@ impl Default for Patience {
 
 /// What may go wrong with any of it, and what that means.
 pub(crate) fn explanations() -> Vec<Explanation> {
-    let reactors = [reactors::payments::http::problems(), reactors::webhooks::http::problems()].concat();
+    let (payments, mail) = (reactors::payments::http::problems(), reactors::mail::http::problems());
+    let reactors = [payments, mail, reactors::webhooks::http::problems()].concat();
     [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 
@@ -94,7 +96,8 @@ pub(crate) fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
 
 /// What both APIs say of themselves.
 pub(crate) fn document() -> OpenApi {
-    let reactors = [reactors::payments::http::openapi(), reactors::webhooks::http::openapi()];
+    let (payments, mail) = (reactors::payments::http::openapi(), reactors::mail::http::openapi());
+    let reactors = [payments, mail, reactors::webhooks::http::openapi()];
     let described = [command_api::openapi()].into_iter().chain(reactors).chain([query_api::openapi()]);
     docs::merged("Handsel", env!("CARGO_PKG_VERSION"), described)
 }
@@ -139,7 +142,7 @@ impl Api {
         let provider = Simulator::new(views.clone(), SimulatorSettings::default());
         if policies {
             let url = Secret::new(database.url());
-            tokio::spawn(reactors::run(react(url, &stores, &provider), stop.clone()));
+            tokio::spawn(reactors::run(react(url, &stores, &keys, &provider), stop.clone()));
         }
         let commands = command_api::router(commands(&stores, &keys, &tokens));
         let open = stores.iter().map(|(context, store)| (*context, FeedStore::Open(store.clone())));
@@ -155,7 +158,9 @@ impl Api {
             tokens: tokens.clone(),
         };
         let queries = queries.merge(webhooks::http::routes(Hooks::new(hooks)));
+        let inbox = Inbox { pool: views, keys: keys.clone(), tokens: tokens.clone(), in_use: true };
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
+        let queries = queries.merge(reactors::mail::http::routes(inbox));
         let routes = commands.merge(queries).merge(docs::routes(&document(), explanations()).unwrap()).merge(schemas);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -268,9 +273,12 @@ async fn search(store: Reader, progress: &Progress, stop: &CancellationToken) ->
 }
 
 /// Policies over these stores, as the role runs them.
-fn react(url: Secret, stores: &BTreeMap<Context, Store>, provider: &Simulator) -> reactors::Config {
+fn react(url: Secret, stores: &BTreeMap<Context, Store>, keys: &KeyRing, provider: &Simulator) -> reactors::Config {
     let (stores, sender) = (stores.clone(), aggregates::sender(stores).unwrap());
-    reactors::Config { url, stores, sender, provider: Arc::new(provider.clone()), readiness: Readiness::new() }
+    let (accounts, inbox) = (aggregates::accounts(&stores[&Context::Identity]), Post::of(None, None).unwrap());
+    let mailer = Mailer::new(accounts, keys.clone(), inbox);
+    let (provider, readiness) = (Arc::new(provider.clone()), Readiness::new());
+    reactors::Config { url, stores, sender, provider, mailer, readiness }
 }
 
 fn commands(stores: &BTreeMap<Context, Store>, keys: &KeyRing, tokens: &TokenKey) -> command_api::Api {

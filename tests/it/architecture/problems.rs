@@ -21,7 +21,8 @@ struct Answered {
 }
 
 fn explained() -> Vec<Explanation> {
-    let reactors = [reactors::payments::http::problems(), reactors::webhooks::http::problems()].concat();
+    let (payments, mail) = (reactors::payments::http::problems(), reactors::mail::http::problems());
+    let reactors = [payments, mail, reactors::webhooks::http::problems()].concat();
     [COMMON.to_vec(), command_api::problems(), query_api::problems(), reactors].concat()
 }
 

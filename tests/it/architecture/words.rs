@@ -225,9 +225,10 @@ fn packages_come_from_the_usual_registries() {
 
 /// How the routes of the market begin: `/v1/orders`.
 fn first_segments() -> BTreeSet<String> {
-    let reactors = [reactors::payments::http::openapi(), reactors::webhooks::http::openapi()];
-    let documents = [command_api::openapi(), query_api::openapi()].into_iter().chain(reactors).collect::<Vec<_>>();
-    let paths = documents.iter().flat_map(|document| document.paths.paths.keys());
+    let (payments, mail) = (reactors::payments::http::openapi(), reactors::mail::http::openapi());
+    let reactors = [payments, mail, reactors::webhooks::http::openapi()];
+    let documents = [command_api::openapi(), query_api::openapi()].into_iter().chain(reactors);
+    let paths = documents.flat_map(|document| document.paths.paths.into_keys());
     paths.map(|path| path.split('/').take(3).collect::<Vec<_>>().join("/")).collect()
 }
 

@@ -137,3 +137,26 @@ async fn a_webhook_that_is_disabled_or_has_parked_deliveries_is_named() {
     let seen = said.names("webhooks.parked");
     assert!(seen.contains("2 deliveries") && seen.contains("b.example") && seen.contains("it answered 500"), "{seen}");
 }
+
+#[tokio::test]
+async fn mail_that_waits_for_a_person_or_for_its_server_is_named() {
+    let database = database().await;
+    assert!(ask_of(&database, &[]).await.codes().iter().all(|code| !code.starts_with("mails.")));
+    plant(
+        &database,
+        "insert into react.mails (event_id, policy, context, position, letter, state, tries, why, due)
+         values (gen_random_uuid(), 'order_mail', 'orders', 1, '{}', 'parked', 1, 'it said 550', null),
+                (gen_random_uuid(), 'order_mail', 'orders', 2, '{}', 'due', 0, null, now() - interval '1 hour'),
+                (gen_random_uuid(), 'order_mail', 'orders', 3, '{}', 'due', 5, 'it said 451', now() + interval '1 day'),
+                (gen_random_uuid(), 'order_mail', 'orders', 4, '{}', 'due', 1, 'once', now() + interval '1 hour'),
+                (gen_random_uuid(), 'order_mail', 'orders', 5, '{}', 'sent', 9, null, null)",
+    )
+    .await;
+    let said = ask_of(&database, &[]).await;
+    let seen = said.names("mails.parked");
+    assert!(seen.contains("1 mails were refused") && seen.contains("it said 550"), "{seen}");
+    assert!(said.seen.to_string().contains("handsel mails retry"), "{}", said.seen);
+    assert!(said.names("mails.overdue").contains("1 mails are overdue, the oldest by 36"), "{}", said.seen);
+    let seen = said.names("mails.not-taken");
+    assert!(seen.contains("1 mails were tried 4 times or more; last: it said 451"), "{seen}");
+}

@@ -104,7 +104,7 @@ pub(super) async fn every_store_verifies(spine: &Spine) {
 }
 
 /// Every page of a list.
-pub(super) async fn all(url: &str, path: &str) -> Vec<Value> {
+pub(in super::super) async fn all(url: &str, path: &str) -> Vec<Value> {
     let (mut found, mut cursor) = (Vec::new(), None);
     loop {
         let joint = if path.contains('?') { '&' } else { '?' };

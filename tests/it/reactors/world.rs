@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::identity::{Account, AccountCommand};
 use domain::orders::{Order, OrderCommand, Placing, Stage};
 use domain::products::{Draft, Edit, ProductCommand, Shown, StockCommand};
 use envelope::Cause;
+use event_schemas::identity::field;
 use event_schemas::ids::{AccountId, OrderId, ProductId};
 use event_schemas::orders::OrderLine;
 use event_schemas::products::Variant;
 use event_schemas::{Context, Currency, Money, Sku};
-use event_store::{Ask, Store, StoreConfig};
+use event_store::keys::{KeyRing, MasterKey, Sealer};
+use event_store::{Ask, Commands, Store, StoreConfig};
 use handsel::aggregates;
 use platform::readiness::Readiness;
 use platform::settings::Secret;
+use reactors::mail::{Mailbox, Mailer, Post};
 use reactors::payments::{PaymentProvider, Simulator, SimulatorSettings};
 use reactors::{Config, Sender};
 use sqlx::PgPool;
@@ -22,12 +26,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+/// Who orders.
+const CUSTOMER: AccountId = AccountId(Uuid::nil());
+
 pub(super) struct World {
     pub(super) database: TestDatabase,
     pub(super) views: PgPool,
     pub(super) stores: BTreeMap<Context, Store>,
     pub(super) sender: Sender,
     pub(super) provider: Simulator,
+    pub(super) keys: KeyRing,
 }
 
 /// Policies that run.
@@ -42,13 +50,14 @@ impl World {
         let database = database().await;
         let views = PgPool::connect(database.url()).await.unwrap();
         let mut stores = BTreeMap::new();
-        for context in [Context::Orders, Context::Payments, Context::Products] {
+        for context in Context::ALL {
             stores.insert(context, Store::open(StoreConfig::new(context.name(), database.url())).await.unwrap());
         }
         let sender = aggregates::sender(&stores).unwrap();
         let settings = SimulatorSettings { late_ms: 1_500, ..SimulatorSettings::default() };
         let provider = Simulator::new(views.clone(), settings);
-        Self { database, views, stores, sender, provider }
+        let keys = KeyRing::connect(views.clone(), MasterKey::random()).await.unwrap();
+        Self { database, views, stores, sender, provider, keys }
     }
 
     pub(super) fn run(&self) -> Running {
@@ -56,17 +65,50 @@ impl World {
     }
 
     pub(super) fn run_with(&self, provider: Arc<dyn PaymentProvider>) -> Running {
+        self.run_all(provider, self.mailer(Post::of(None, None).unwrap()))
+    }
+
+    pub(super) fn mailer(&self, post: (Post, Mailbox)) -> Mailer {
+        Mailer::new(self.accounts(), self.keys.clone(), post)
+    }
+
+    /// Policies whose mail goes as this says.
+    pub(super) fn run_mailing(&self, mailer: Mailer) -> Running {
+        self.run_all(Arc::new(self.provider.clone()), mailer)
+    }
+
+    fn run_all(&self, provider: Arc<dyn PaymentProvider>, mailer: Mailer) -> Running {
         let (readiness, shutdown) = (Readiness::new(), CancellationToken::new());
         let config = Config {
             url: Secret::new(self.database.url()),
             stores: self.stores.clone(),
             sender: self.sender.clone(),
             provider,
+            mailer,
             readiness: readiness.clone(),
         };
         readiness.started();
         let task = tokio::spawn(reactors::run(config, shutdown.clone()));
         Running { readiness, task, shutdown }
+    }
+
+    fn accounts(&self) -> Commands<Account> {
+        aggregates::accounts(&self.stores[&Context::Identity])
+    }
+
+    /// Gives an account to whoever orders.
+    pub(super) async fn registers(&self, name: &str, email: &str) {
+        let customer = CUSTOMER.to_string();
+        let (name, email) = (name.to_owned(), email.to_owned());
+        let seal = |seal: &Sealer| (seal.seal(field::NAME, &name), seal.seal(field::EMAIL, &email));
+        let (name, email) = self.keys.sealed(&customer, seal).await.unwrap();
+        let command = AccountCommand::Register { account: CUSTOMER, name, email, reference: None };
+        self.accounts().execute(&customer, command, by_ana()).await.unwrap();
+    }
+
+    /// Destroys the key of whoever orders.
+    pub(super) async fn erases(&self) {
+        self.keys.erase(&CUSTOMER.to_string()).await.unwrap();
     }
 
     /// Puts a gift on sale, which costs nothing, and gives its id.
@@ -103,7 +145,7 @@ impl World {
         let unit_price = offered.offer(&sku()).unwrap().price;
         let placing = Placing {
             order,
-            customer: AccountId(Uuid::nil()),
+            customer: CUSTOMER,
             seller: AccountId(Uuid::nil()),
             lines: vec![OrderLine { product, sku: sku(), title, quantity, unit_price }],
             payment_method: method.to_owned(),

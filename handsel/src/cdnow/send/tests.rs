@@ -1,12 +1,15 @@
 //! An import against servers that refuse, go away and answer twice.
 
 use std::io::Write as _;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::routing::post;
+use hyper::StatusCode;
 
 use super::*;
 

@@ -4,8 +4,8 @@ use platform::data_dir::DataDir;
 
 use super::*;
 
-fn import(url: &str, data_dir: Option<PathBuf>) -> ImportCdnow {
-    ImportCdnow { file: PathBuf::new(), url: url.parse().unwrap(), concurrency: 1, give_up_after: None, data_dir }
+fn import(url: &str, data_dir: Option<PathBuf>) -> ClientArgs {
+    ClientArgs { url: url.parse().unwrap(), concurrency: 1, give_up_after: None, data_dir }
 }
 
 #[test]

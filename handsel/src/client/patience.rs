@@ -13,7 +13,7 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// Shared by the workers of an import.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     asked_for: Option<Duration>,
     reached: AtomicBool,
     said: Mutex<Option<Instant>>,
@@ -21,23 +21,23 @@ pub(super) struct Patience {
 
 impl Patience {
     /// For so long, or else for ever once the server has answered.
-    pub(super) fn new(asked_for: Option<Duration>) -> Self {
+    pub(crate) fn new(asked_for: Option<Duration>) -> Self {
         Self { asked_for, reached: AtomicBool::new(false), said: Mutex::default() }
     }
 
     /// There is a server: it said something.
-    pub(super) fn answered(&self) {
+    pub(crate) fn answered(&self) {
         self.reached.store(true, Ordering::Relaxed);
     }
 
     /// Whether a request that was tried for so long is to be given up.
-    pub(super) fn is_over(&self, tried_for: Duration) -> bool {
+    pub(crate) fn is_over(&self, tried_for: Duration) -> bool {
         let unreached = (!self.reached.load(Ordering::Relaxed)).then_some(FIRST_ANSWER_MAX);
         self.asked_for.or(unreached).is_some_and(|max| tried_for >= max)
     }
 
     /// Whether it is time to say again that the server is away; who is told so says it for all.
-    pub(super) fn may_say(&self, now: Instant) -> bool {
+    pub(crate) fn may_say(&self, now: Instant) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let due = said.is_none_or(|at| now.duration_since(at) >= SAY_EVERY);
         if due {
