@@ -212,6 +212,7 @@ impl Routes {
             progress,
             wait_max: Duration::from_secs(2),
             tokens: TokenKey::new([7; 32]),
+            products: query_api::ProductCache::default(),
             search: query_api::SearchRole::at(&serve(inner).await?)?,
             feed: query_api::Feed::new([], query_api::FeedSettings::default(), CancellationToken::new()),
         };

@@ -46,8 +46,7 @@ impl Shop {
         let (server, url) = place.postgres().await?;
         let url = create(&url, &format!("bench_{name}_{}", std::process::id())).await?;
         let mut stores = BTreeMap::new();
-        KeyRing::migrate(&url).await?;
-        for context in [Context::Identity, Context::Orders, Context::Payments, Context::Products] {
+        for context in Context::ALL {
             let config = StoreConfig::new(context.name(), &url);
             Store::migrate(&config).await?;
             stores.insert(context, Store::open(config).await?);
@@ -56,9 +55,11 @@ impl Shop {
         let readers: Vec<_> = stores.iter().map(|(context, store)| (*context, store.reader())).collect();
         reactors::migrate(&database, &readers).await?;
         Simulator::migrate(&database).await?;
-        let sender = handsel::aggregates::sender(&stores)?;
-        let accounts = handsel::aggregates::accounts(&stores[&Context::Identity]);
+        KeyRing::migrate(&url).await?;
         let keys = KeyRing::connect(database.clone(), MasterKey::random()).await?;
+        let sender = handsel::aggregates::sender(&stores)?;
+        // Nobody here has an account: mail is noted, and found to have no recipient.
+        let accounts = handsel::aggregates::accounts(&stores[&Context::Identity]);
         let mailer = Mailer::new(accounts, keys, Post::of(None, None)?);
         Ok(Self { server, url, database, stores, sender, mailer })
     }

@@ -13,8 +13,8 @@ use crate::import::Kind;
 /// Handsel: the event-sourced backend of a marketplace.
 ///
 /// Without a command it does `up --demo`: every role in one process, with a Postgres and a Kafka-speaking broker of its
-/// own unless DATABASE_URL and KAFKA_BROKERS name others, and a market to look at if nothing is there. Every setting is also an environment variable, named in the help
-/// of its command.
+/// own unless DATABASE_URL and KAFKA_BROKERS name others, and a market to look at if nothing is there. Every setting is
+/// also an environment variable, named in the help of its command.
 #[derive(Debug, Parser)]
 #[command(name = "handsel", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {

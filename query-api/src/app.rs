@@ -16,6 +16,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::feed::Feed;
+use crate::products::cache::ProductCache;
 use crate::search::SearchRole;
 
 const RETRY_AFTER_S: u32 = 1;
@@ -50,6 +51,8 @@ pub struct App {
     pub wait_max: Duration,
     /// By which tokens and cursors are ours.
     pub tokens: TokenKey,
+    /// Products that were read before. It is empty until somebody runs [`ProductCache::follow`].
+    pub products: ProductCache,
     /// Where the role `search` answers.
     pub search: SearchRole,
     /// The stores, for those who follow what happens.

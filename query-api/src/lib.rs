@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use app::App;
 pub use feed::{Feed, FeedSettings, FeedStore};
+pub use products::cache::{Counts, ProductCache};
 pub use search::SearchRole;
 
 /// All routes.

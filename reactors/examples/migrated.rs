@@ -1,14 +1,13 @@
 //! Runs a command beside a migrated database: `DATABASE_URL` names it, and a Postgres is started for it unless that is
 //! set already. `cargo xtask prepare-sql` checks SQL with it, so nothing here may depend on a crate with checked SQL.
 
+#[path = "support/migrate.rs"]
+mod migrate;
+
 use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
-use event_schemas::{Context, PARTITIONS};
-use event_store::keys::KeyRing;
-use event_store::{Store, StoreConfig};
 use platform::embedded::postgres::{EmbeddedPostgres, PostgresOptions};
-use sqlx::PgPool;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -29,27 +28,10 @@ async fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn run(mut command: Command, url: &str) -> anyhow::Result<ExitCode> {
-    migrate(url).await.context("migrating the database")?;
+    migrate::migrate(url).await.context("migrating the database")?;
     let status = tokio::task::spawn_blocking({
         let url = url.to_owned();
         move || command.env("DATABASE_URL", url).status()
     });
     Ok(if status.await??.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// As `handsel migrate` does it.
-async fn migrate(url: &str) -> anyhow::Result<()> {
-    KeyRing::migrate(url).await?;
-    let mut readers = Vec::new();
-    for context in Context::ALL {
-        let mut config = StoreConfig::new(context.name(), url);
-        config.partitions = PARTITIONS;
-        Store::migrate(&config).await?;
-        readers.push((context, Store::open(config).await?.reader()));
-    }
-    let views = PgPool::connect(url).await?;
-    projectors::migrate(&views).await?;
-    reactors::migrate(&views, &readers).await?;
-    views.close().await;
-    Ok(())
 }

@@ -18,6 +18,7 @@ mod postgres;
 mod products;
 mod program;
 mod projectors;
+mod prometheus;
 mod reactors;
 mod relay;
 mod search;

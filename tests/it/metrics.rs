@@ -23,6 +23,29 @@ fn documented() -> Measured {
     page.lines().filter_map(row).collect()
 }
 
+/// The expressions of the dashboard.
+pub(super) fn expressions() -> Vec<String> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/grafana/handsel.json");
+    let board: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The metrics that the dashboard draws: what stands before a range or labels, or in brackets by itself.
+fn drawn() -> BTreeSet<String> {
+    let words = expressions().join(" ");
+    let words = words.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let of_ours = ["handsel_", "http_server_", "event_store_", "messaging_client_", "messaging_process_"];
+    words.filter(|word| of_ours.iter().any(|prefix| word.starts_with(prefix))).map(str::to_owned).collect()
+}
+
+/// The metric that a series belongs to.
+fn base<'a>(series: &'a str, known: &Measured) -> Option<&'a str> {
+    let parts = ["_bucket", "_sum", "_count"].iter().find_map(|part| series.strip_suffix(part));
+    [Some(series), parts].into_iter().flatten().find(|name| known.contains_key(*name))
+}
+
 /// What Prometheus would read.
 async fn shown(admin_url: &str) -> Measured {
     let text = reqwest::get(format!("{admin_url}/metrics")).await.unwrap().text().await.unwrap();
@@ -32,8 +55,7 @@ async fn shown(admin_url: &str) -> Measured {
         all.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
     }
     for (series, labels) in text.lines().filter_map(|line| line.split_once('{')) {
-        let parts = ["_bucket", "_sum", "_count"].iter().find_map(|part| series.strip_suffix(part));
-        let known = [Some(series), parts].into_iter().flatten().find(|name| all.contains_key(*name)).unwrap();
+        let known = base(series, &all).unwrap();
         let names = labels.split("\",").filter_map(|label| label.split_once("=\"")).map(|(name, _)| name.to_owned());
         all.get_mut(known).unwrap().1.extend(names.filter(|name| name != "le"));
     }
@@ -56,6 +78,11 @@ async fn every_metric_is_in_the_reference_and_the_reference_promises_none_that_i
         documented.keys().all(|name| shown.contains_key(name))
     })
     .await;
-    assert_eq!(shown(&world.app.admin_url).await, documented, "docs/reference/metrics.md says what is measured");
+    let shown = shown(&world.app.admin_url).await;
+    assert_eq!(shown, documented, "docs/reference/metrics.md says what is measured");
+    let drawn = drawn();
+    assert!(drawn.len() > 15, "the dashboard is read: {drawn:?}");
+    let unknown: Vec<_> = drawn.iter().filter(|name| base(name, &shown).is_none()).collect();
+    assert!(unknown.is_empty(), "infra/grafana/handsel.json draws what nobody measures: {unknown:?}");
     world.app.stop().await;
 }

@@ -1,6 +1,7 @@
 //! Products over HTTP: drafted, proposed, approved and shown; edited by one at a time; their stock promised once.
 
 mod bad;
+mod cached;
 mod stock;
 
 use reqwest::Method;

@@ -1,6 +1,7 @@
 //! The chores of the repository, one verb per file: `cargo xtask help`.
 
 mod kafka;
+mod pages;
 mod prepare_sql;
 mod schemas;
 
@@ -14,6 +15,8 @@ The chores of the repository.
 
   cargo xtask schemas [--check]       write the JSON Schemas of all events, or say what differs
   cargo xtask prepare-sql [--check]   write .sqlx, which lets SQL be checked without a database, or say what differs
+  cargo xtask pages [--check]         write what follows from the program itself, or say what differs: the catalogue of
+                                      events, the tables, .env.example, and what Prometheus and Grafana read
   cargo xtask kafka [--background]    an Apache Kafka for development at 127.0.0.1:9092; `--stop` ends it
   cargo xtask help                    this text
 ";
@@ -35,6 +38,7 @@ fn run(verb: &str, rest: &[String]) -> anyhow::Result<()> {
     match verb {
         "schemas" => schemas::run(rest),
         "prepare-sql" => prepare_sql::run(rest),
+        "pages" => pages::run(rest),
         "kafka" => kafka::run(rest),
         "help" | "--help" | "-h" => {
             eprint!("{HELP}");

@@ -12,7 +12,7 @@ use super::{Limits, Report, Sender};
 
 /// How a command reaches a running instance.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Instance")]
+#[command(next_help_heading = "Running instance")]
 pub struct ClientArgs {
     /// Where the API is.
     #[arg(long, env = "HANDSEL_URL", default_value = "http://127.0.0.1:8420")]

@@ -14,7 +14,7 @@ use crate::seed::{self, CALLER, Market};
 /// The market that `up --demo` makes.
 pub const DEMO_SEED: u64 = 1;
 /// How many orders it has.
-pub const DEMO_SIZE: u32 = 120;
+pub const DEMO_SIZE: u32 = 60;
 
 /// Makes a market to look at in a running instance, through commands: sellers and customers, products with variants
 /// and stock, orders at every stage, some of whose payments failed. The same seed and size make the same market: a
@@ -26,7 +26,8 @@ pub struct Seed {
     seed: u64,
 
     /// How many orders it has; people and products are fewer.
-    #[arg(long, value_name = "N", default_value_t = DEMO_SIZE, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = DEMO_SIZE,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     size: u32,
 
     #[command(flatten)]

@@ -37,13 +37,13 @@ pub struct Up {
 
     /// Fill the topics of the embedded broker from the first event on after each start. Without it they begin at the
     /// newest event, and views read what they lack from the stores.
-    #[arg(long, env = "HANDSEL_FULL_TOPICS")]
+    #[arg(long, env = "HANDSEL_FULL_TOPICS", help_heading = "Start")]
     full_topics: bool,
 
     /// Make a market to look at if nothing ever happened here, behind, after the start. [default: no; yes where no
     /// command is given and Postgres comes along]
-    #[arg(long, env = "HANDSEL_DEMO", value_name = "BOOL", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true")]
+    #[arg(long, env = "HANDSEL_DEMO", value_name = "BOOL", help_heading = "Start",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     demo: Option<bool>,
 }
 

@@ -143,7 +143,8 @@ fn by_extension(path: &Path) -> anyhow::Result<Format> {
         Some("csv" | "tsv") => Ok(Format::Csv),
         Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
         _ => anyhow::bail!(
-            "{} does not end in .csv, .tsv, .jsonl or .ndjson: say how it is written with --format csv or --format jsonl",
+            "{} does not end in .csv, .tsv, .jsonl or .ndjson: say how it is written with --format csv or \
+             --format jsonl",
             path.display()
         ),
     }

@@ -10,7 +10,7 @@ use event_schemas::published::published;
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
-use query_api::{Feed, FeedSettings, FeedStore};
+use query_api::{Feed, FeedSettings, FeedStore, ProductCache};
 use reactors::mail::Inbox;
 use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::webhooks::http::Hooks;
@@ -32,7 +32,11 @@ const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
 /// Serves what the process has roles for, until the end begins; requests under way are answered.
 pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Parts) -> anyhow::Result<()> {
-    let routes = routes(process)?;
+    let products = ProductCache::default();
+    let routes = routes(process, &products)?;
+    if process.plan.has(Role::QueryApi) {
+        follow(process, products, parts)?;
+    }
     let shutdown = process.shutdown.clone();
     // Small answers must not wait for an acknowledgement.
     let listener = listener.tap_io(|stream| {
@@ -46,8 +50,22 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
     Ok(())
 }
 
+/// Keeps the cache of products true.
+fn follow(process: &Process<'_>, products: ProductCache, parts: &mut Parts) -> anyhow::Result<()> {
+    let settings = PoolSettings::new("handsel product cache").connections_max(1);
+    let (views, shutdown) = (pool_lazy(&process.instance.urls.views, &settings)?, process.shutdown.token().clone());
+    parts.spawn("product-cache", async move {
+        tokio::select! {
+            () = products.follow(&views) => {}
+            () = shutdown.cancelled() => {}
+        }
+        Ok(())
+    });
+    Ok(())
+}
+
 /// The documentation describes what this process answers, so a role alone describes its own part.
-fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
+fn routes(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<Router> {
     let (mut routes, mut described, mut problems) = (Router::new(), Vec::new(), Vec::new());
     if process.plan.has(Role::CommandApi) {
         routes = routes.merge(command_api::router(commands(process)?));
@@ -71,7 +89,7 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
     }
     if process.plan.has(Role::QueryApi) {
         let contexts = &process.spine.contexts;
-        routes = routes.merge(query_api::router_of(contexts, queries(process)?));
+        routes = routes.merge(query_api::router_of(contexts, queries(process, products)?));
         described.push(query_api::openapi_of(contexts));
         problems.extend(query_api::problems());
     }
@@ -84,7 +102,7 @@ fn routes(process: &Process<'_>) -> anyhow::Result<Router> {
 }
 
 /// The views, over connections that stop a statement before the request is given up.
-fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
+fn queries(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<query_api::App> {
     let (instance, http) = (process.instance, &process.plan.http);
     let connections = instance.settings.database.database_connections;
     let settings = PoolSettings {
@@ -96,6 +114,7 @@ fn queries(process: &Process<'_>) -> anyhow::Result<query_api::App> {
         tokens: process.spine.tokens()?.clone(),
         progress: process.progress.clone(),
         wait_max: Duration::from_millis(http.token_wait_max_ms),
+        products: products.clone(),
         search: query_api::SearchRole::at(&process.search_url)?,
         feed: feed(process),
     })

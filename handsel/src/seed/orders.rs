@@ -40,9 +40,11 @@ pub(super) struct Plan {
     pub(super) id: Uuid,
     pub(super) fate: Fate,
     customer: usize,
-    /// Product by its place, variant and pieces.
-    pub(super) lines: Vec<(usize, Sku, u64)>,
+    pub(super) lines: Vec<Line>,
 }
+
+/// Product by its place, variant and pieces.
+type Line = (usize, Sku, u64);
 
 fn fate(dice: &mut Dice) -> Fate {
     match dice.below(100) {
@@ -104,7 +106,8 @@ impl Popular {
 
 pub(super) fn job(market: &Market, index: usize, plan: &Plan, products: &[Product], dice: &mut Dice) -> Job {
     let Plan { id, fate, customer, lines } = plan;
-    let line = |(place, sku, quantity): &(usize, Sku, u64)| json!({"product": products[*place].id, "sku": sku, "quantity": quantity});
+    let line =
+        |(place, sku, quantity): &Line| json!({"product": products[*place].id, "sku": sku, "quantity": quantity});
     let wanted: Vec<_> = lines.iter().map(line).collect();
     let method = match fate {
         Fate::Declined => "pm_sim_declined",

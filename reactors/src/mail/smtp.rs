@@ -22,8 +22,8 @@ pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(120);
 /// What a server says that does not let us in: that is about the settings, not about the mail.
 const NOT_LET_IN: [u16; 4] = [530, 534, 535, 538];
 
-/// A server that takes mail. Cheap to clone. Each mail has a connection of its own: on one that was given up, the answer
-/// for one mail could be read as that for the next.
+/// A server that takes mail. Cheap to clone. Each mail has a connection of its own: on one that was given up, the
+/// answer for one mail could be read as that for the next.
 #[derive(Clone)]
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,

@@ -19,7 +19,7 @@ use platform::readiness::Readiness;
 use platform::settings::Secret;
 use platform::token::TokenKey;
 use projectors::{Config, Stores};
-use query_api::{Feed, FeedSettings, FeedStore, SearchRole};
+use query_api::{Feed, FeedSettings, FeedStore, ProductCache, SearchRole};
 use reactors::mail::{Inbox, Mailer, Post};
 use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::webhooks::http::{Hooks, Parts};
@@ -45,6 +45,8 @@ pub(crate) struct Api {
     pub(crate) keys: KeyRing,
     pub(crate) stores: Stores,
     pub(crate) tokens: TokenKey,
+    /// The products that the API has in memory.
+    pub(crate) products: ProductCache,
     /// Where payments are made.
     pub(crate) provider: Simulator,
     /// For what processes ask of payments, past HTTP.
@@ -147,7 +149,12 @@ impl Api {
         let commands = command_api::router(commands(&stores, &keys, &tokens));
         let open = stores.iter().map(|(context, store)| (*context, FeedStore::Open(store.clone())));
         let feed = Feed::new(open, patience.feed, stop.clone());
-        let queries = query_api::router(queries(&database, progress, (tokens.clone(), search, feed), patience));
+        let products = ProductCache::default();
+        let (cache, read) = (products.clone(), views.clone());
+        let end = stop.clone();
+        tokio::spawn(async move { end.run_until_cancelled(cache.follow(&read)).await });
+        let queries = queries(&database, progress, (tokens.clone(), search, feed), patience);
+        let queries = query_api::router(query_api::App { products: products.clone(), ..queries });
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
         let secrets = Secrets::new([9; 32]);
         let hooks = Parts {
@@ -172,6 +179,7 @@ impl Api {
             keys,
             stores: readers,
             tokens,
+            products,
             provider,
             payments: stores[&Context::Payments].clone(),
             opened: stores,
@@ -247,7 +255,7 @@ fn queries(
     let Patience { wait_max, statement_timeout, .. } = patience;
     let settings = PoolSettings { statement_timeout, ..PoolSettings::new("handsel views").plan_each_call() };
     let views = pool_lazy(&Secret::new(database.url()), &settings).unwrap();
-    query_api::App { views, progress, wait_max, tokens, search, feed }
+    query_api::App { views, progress, wait_max, tokens, products: ProductCache::default(), search, feed }
 }
 
 /// The role `search` with an index of its own, on a port of its own.

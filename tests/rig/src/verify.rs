@@ -95,6 +95,7 @@ async fn undone(world: &World<'_>) -> anyhow::Result<Vec<String>> {
         ("commands to send", "react.dispatches where parked is null"),
         ("timers that are due", "react.timers where due <= now()"),
         ("operations that the provider has not finished", "react.effects where due is not null"),
+        ("mails to hand over", "react.mails where due is not null"),
     ];
     for (what, rows) in tables {
         let count = world.number_of_views(&format!("select count(*) from {rows}")).await?;

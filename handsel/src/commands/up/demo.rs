@@ -6,6 +6,7 @@ use platform::shutdown::Shutdown;
 
 use crate::client::{Limits, Report, Sender};
 use crate::commands::seed::{DEMO_SEED, DEMO_SIZE};
+use crate::output;
 use crate::seed::{self, CALLER, Market, Seeded};
 use crate::spine::Spine;
 
@@ -34,7 +35,7 @@ pub(super) async fn run(url: String, spine: Spine, shutdown: Shutdown) {
             let orders = seeded.orders.imported;
             tracing::info!(orders, "The demo market is there: {}", seeded.to_string().replace('\n', "; "));
         }
-        Ok(None) => {}
+        Ok(None) => tracing::info!("Something happened here before, so no demo market is made"),
         Err(error) => {
             let why = crate::failure::one_line(&error);
             tracing::warn!("The demo market was not made: {why}; `handsel seed` makes the rest of it");
@@ -48,7 +49,7 @@ async fn make(url: &str, spine: &Spine) -> anyhow::Result<Option<Seeded>> {
     if !is_empty(spine).await? && !seed::is_half_made(&sender, &market).await? {
         return Ok(None);
     }
-    tracing::info!("A demo market is being made behind, through commands; --demo=false starts without");
+    output::line("A demo market is being made behind, through commands; `handsel --demo=false` starts without.\n")?;
     seed::make(&sender, &market).await.map(Some)
 }
 
