@@ -157,14 +157,7 @@ impl Api {
         let queries = query_api::router(query_api::App { products: products.clone(), ..queries });
         let schemas = docs::schemas(published().iter().map(|event| (event.route(), event.schema_text())));
         let secrets = Secrets::new([9; 32]);
-        let hooks = Parts {
-            pool: views.clone(),
-            secrets: secrets.clone(),
-            targets: Targets { private: true },
-            readers: stores.iter().map(|(context, store)| (*context, store.reader())).collect(),
-            tokens: tokens.clone(),
-        };
-        let queries = queries.merge(webhooks::http::routes(Hooks::new(hooks)));
+        let queries = queries.merge(webhooks::http::routes(hooks(&views, &secrets, &stores, &tokens)));
         let inbox = Inbox { pool: views, keys: keys.clone(), tokens: tokens.clone(), in_use: true };
         let queries = queries.merge(reactors::payments::http::routes(provider.clone()));
         let queries = queries.merge(reactors::mail::http::routes(inbox));
@@ -287,6 +280,16 @@ fn react(url: Secret, stores: &BTreeMap<Context, Store>, keys: &KeyRing, provide
     let mailer = Mailer::new(accounts, keys.clone(), inbox);
     let (provider, readiness) = (Arc::new(provider.clone()), Readiness::new());
     reactors::Config { url, stores, sender, provider, mailer, readiness }
+}
+
+fn hooks(pool: &PgPool, secrets: &Secrets, stores: &BTreeMap<Context, Store>, tokens: &TokenKey) -> Hooks {
+    Hooks::new(Parts {
+        pool: pool.clone(),
+        secrets: secrets.clone(),
+        targets: Targets { private: true },
+        readers: stores.iter().map(|(context, store)| (*context, store.reader())).collect(),
+        tokens: tokens.clone(),
+    })
 }
 
 fn commands(stores: &BTreeMap<Context, Store>, keys: &KeyRing, tokens: &TokenKey) -> command_api::Api {

@@ -96,6 +96,8 @@ fn documents_keep_to_their_length() {
     for source in sources::all() {
         let limit = match source.path.as_str() {
             "ARCHITECTURE.md" => ARCHITECTURE_LINES_MAX,
+            // The list of them grows with each.
+            "docs/decisions/README.md" => continue,
             path if path.starts_with("docs/decisions/") => DECISION_LINES_MAX,
             _ => continue,
         };

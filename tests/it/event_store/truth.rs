@@ -204,8 +204,8 @@ async fn looking_up_aggregates_and_answers_never_reads_the_whole_store() {
     let Fixture { database, store } = fixture;
     drop((jars, store));
     // What a connection counted is told at its end at the latest.
-    let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
-                     and backend_type = 'client backend'";
+    let others = "select count(*) from pg_stat_activity where datname = current_database()
+                     and application_name like 'jars %'";
     until("the store's connections end", ETA_MAX, || async {
         sqlx::query_scalar::<_, i64>(others).fetch_one(&auditor).await.expect("the server answers") == 0
     })
