@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{Effects, Kind};
 use crate::dispatches::{self, LedBy, Note, Noted, json};
-use crate::payments::{self, Answer, Effect, NoAnswer, Pace, PaymentProvider, Request};
+use crate::payments::{self, Answer, DELAY_MS_MAX, Effect, NoAnswer, Pace, PaymentProvider, Request};
 use crate::reading::Stopped;
 use crate::term::Term;
 
@@ -119,11 +119,15 @@ impl Effects for Calls {
         let due = sqlx::query(
             "select operation, context, position, event_id, cause::text, request::text, effect::text, recorded
                from react.effects
-              where policy = $1 and due <= clock_timestamp() and not operation = any($2) order by due limit $3",
+              where policy = $1 and not operation = any($2)
+                and (due <= clock_timestamp() or due > clock_timestamp() + make_interval(secs => $4))
+              order by due limit $3",
         )
         .bind(policy)
         .bind(&busy)
-        .bind(i64::try_from(free).unwrap_or(i64::MAX));
+        .bind(i64::try_from(free).unwrap_or(i64::MAX))
+        // Nothing is put off for so long: that was noted while the clock was wrong.
+        .bind(Duration::from_millis(DELAY_MS_MAX).as_secs_f64() + 1.0);
         let rows: Vec<Row> = due.fetch_all(pool).await?.iter().map(row).collect::<Result<_, _>>()?;
         let more = rows.len() == free;
         let (now, next): (DateTime<Utc>, Option<DateTime<Utc>>) = sqlx::query_as(

@@ -102,6 +102,20 @@ async fn plays(killed: Killed) {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_off_while_the_clock_was_wrong_goes_on() {
+    let world = World::new().await;
+    let product = world.sells_for(1200, 10).await;
+    let running = world.run();
+    let order = world.place_paying(product, 1, "pm_sim_late").await;
+    let waits = "react.effects where due is not null and effect->>'acknowledged' = 'true'";
+    until("the provider is at it", ETA_MAX, async || world.count(waits).await == 1).await;
+    let postponed = "update react.effects set due = now() + interval '4 days'";
+    sqlx::raw_sql(postponed).execute(&world.views).await.unwrap();
+    world.until_stage(order, Stage::Confirmed).await;
+    running.stop().await;
+}
+
 /// A provider that answers when it is told to.
 struct Slow {
     simulator: Simulator,

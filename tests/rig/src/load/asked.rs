@@ -47,6 +47,8 @@ pub(super) struct Asked {
     pub(super) aggregate: String,
     /// A field, and what it could be in another request.
     misuse: Option<(&'static str, Value)>,
+    /// Perhaps it was so before, because others work on the same, and then nothing happens.
+    may_be_so: bool,
     /// It may come too early or too late, because others work on the same.
     pub(super) may_conflict: bool,
 }
@@ -54,8 +56,8 @@ pub(super) struct Asked {
 impl Asked {
     fn new(context: Context, event: &'static str, path: &str, body: Value, key: String) -> Self {
         let (method, path, aggregate) = (Method::POST, path.to_owned(), String::new());
-        let (if_match, misuse, may_conflict) = (None, None, false);
-        Self { context, method, path, body, key, if_match, event, aggregate, misuse, may_conflict }
+        let (if_match, misuse, may_be_so, may_conflict) = (None, None, false, false);
+        Self { context, method, path, body, key, if_match, event, aggregate, misuse, may_be_so, may_conflict }
     }
 
     fn about(self, aggregate: String) -> Self {
@@ -82,7 +84,7 @@ impl Asked {
             caller: None,
             status,
             answer,
-            events: vec![self.event.to_owned()],
+            events: if self.may_be_so { vec![] } else { vec![self.event.to_owned()] },
             replays,
         }
     }
@@ -202,7 +204,7 @@ impl Memory {
         } else if dice.percent(25) {
             let body = json!({"reason": *dice.pick(&["by_customer", "by_seller"])});
             let asked = Asked::new(Context::Orders, "OrderCancelled", &path("cancel"), body, key);
-            Asked { misuse: None, ..asked }
+            Asked { may_be_so: true, ..asked }
         } else {
             let body = json!({"shipment": dice.uuid(), "tracking": format!("1Z{}", dice.below(1_000_000))});
             let asked = Asked::new(Context::Orders, "OrderShipped", &path("shipments"), body, key);
