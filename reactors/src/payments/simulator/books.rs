@@ -8,10 +8,11 @@ use sqlx::{PgPool, Postgres, Row as _, Transaction};
 
 use crate::payments::{Answer, Request};
 
-/// The columns of an operation, as `Entry::read` names them.
+/// The columns of an operation, as `Entry::read` names them. What was asked for while the clock stood ahead has waited
+/// since.
 const COLUMNS: &str = "operation, kind, payment, amount_minor, currency, method, authorized_by, calls, state, code,
     reason, action_url, confirmed_at is not null as confirmed,
-    (extract(epoch from clock_timestamp() - asked_at) * 1000)::bigint as waited_ms";
+    (abs(extract(epoch from clock_timestamp() - asked_at)) * 1000)::bigint as waited_ms";
 
 /// Why an operation cannot be, in the words of a provider.
 pub(super) type Refusal = (&'static str, &'static str);

@@ -43,7 +43,8 @@ impl Postgres {
     /// Makes a cluster in a folder and starts its server.
     pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
-        let options = PostgresOptions { port: Some(port), ..PostgresOptions::new(folder) };
+        // Every role keeps some for each store, and some scenarios have each role twice.
+        let options = PostgresOptions { port: Some(port), connections_max: 400, ..PostgresOptions::new(folder) };
         let made = EmbeddedPostgres::start(&options).await.context("making a Postgres cluster")?;
         let url = made.url().expose().to_owned();
         let data = folder.join("postgres/data");
