@@ -229,9 +229,6 @@ impl Session {
         while self.under_way.len() < IN_FLIGHT_MAX {
             let Some(noted) = self.lanes.next() else { return };
             let (sender, policy) = (engine.sender.clone(), engine.policy.name);
-            if platform::faults::planted("forgotten-before-sent") {
-                self.answered.push(noted.number);
-            }
             self.under_way.spawn(async move {
                 loop {
                     match sender.send(policy, &noted).await {

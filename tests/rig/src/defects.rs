@@ -65,7 +65,6 @@ pub(crate) const ALL: &[Defect] = &[
         "a policy's checkpoint is committed before what follows from the events",
         &["kill-at-points"],
     ),
-    defect("forgotten-before-sent", "what a policy has noted is removed before it was answered", &["kill-roles"]),
     often("silence-is-failure", "a payment provider that does not answer counts as one that refuses", &["calm"]),
     defect("operation-drawn-anew", "each request to the provider has another operation id", &["calm"]),
     defect("token-ignored", "a reader with a token is shown what there is", &["calm"]),
