@@ -34,6 +34,7 @@ pub mod keys;
 mod reader;
 pub mod recover;
 pub mod relay;
+mod shown;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub mod simulation;
@@ -49,6 +50,7 @@ pub use config::StoreConfig;
 pub use cqrs::{CqrsStore, LoadedAggregate};
 pub use error::StoreError;
 pub use reader::{Head, RawPayload, Reader, RelayRow};
+pub use shown::Shown;
 pub use store::Store;
 pub use transact::Transact;
 pub use vitals::{Holder, Vitals};

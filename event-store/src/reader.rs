@@ -31,6 +31,12 @@ impl RawPayload {
     pub fn get(&self) -> &str {
         self.0.get()
     }
+
+    /// The same, known to be JSON: written into another text it need not be looked into again.
+    #[must_use]
+    pub fn raw(&self) -> &serde_json::value::RawValue {
+        &self.0
+    }
 }
 
 /// Two texts are equal if their bytes are.

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use envelope::{Position, Recorded, Timestamp};
-use event_store::RawPayload;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use event_store::{RawPayload, Shown};
 use uuid::Uuid;
 
 /// A written event, and by what it is chosen and placed.
@@ -21,47 +19,13 @@ pub(super) struct Line {
     pub(super) data: String,
 }
 
-/// The same fields as in the list of events.
-#[derive(Serialize)]
-struct Shown<'a> {
-    context: &'a str,
-    position: Position,
-    event_id: Uuid,
-    event_type: &'a str,
-    event_version: &'a str,
-    aggregate_type: &'a str,
-    aggregate_id: &'a str,
-    sequence: i64,
-    actor: &'a str,
-    correlation_id: Uuid,
-    causation_id: Option<Uuid>,
-    traceparent: Option<&'a str>,
-    recorded_at: Timestamp,
-    data: &'a RawValue,
-}
-
 impl Line {
     /// Writes an event as it was stored: what is personal stays sealed.
     ///
     /// # Errors
-    /// If its payload is no JSON, which a store does not hold.
+    /// What serde says; nothing in it can fail.
     pub(super) fn of(event: Recorded<RawPayload>) -> serde_json::Result<Self> {
-        let text = serde_json::to_string(&Shown {
-            context: &event.context,
-            position: event.position,
-            event_id: event.event_id,
-            event_type: &event.event_type,
-            event_version: &event.event_version,
-            aggregate_type: &event.aggregate_type,
-            aggregate_id: &event.aggregate_id,
-            sequence: event.sequence,
-            actor: &event.cause.actor,
-            correlation_id: event.cause.correlation_id,
-            causation_id: event.cause.causation_id,
-            traceparent: event.cause.traceparent.as_deref(),
-            recorded_at: event.recorded_at,
-            data: serde_json::from_str(event.data.get())?,
-        })?;
+        let text = serde_json::to_string(&Shown::from(&event))?;
         Ok(Self {
             position: event.position,
             event_id: event.event_id,
