@@ -2,6 +2,7 @@
 
 use envelope::{History, Position};
 use event_schemas::Context;
+use event_store::{Head, Reader, StoreError};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -12,6 +13,20 @@ pub(crate) struct Checkpoint {
     pub(crate) position: Position,
     /// The event that stands there; none at 0.
     pub(crate) event_id: Option<Uuid>,
+}
+
+impl From<Head> for Checkpoint {
+    fn from(Head { position, event_id, history }: Head) -> Self {
+        Self { history, position, event_id }
+    }
+}
+
+impl Checkpoint {
+    /// An earlier place in the store of which this is the end; what lies beyond is the end.
+    pub(crate) async fn back(self, reader: &Reader, position: Position) -> Result<Self, StoreError> {
+        let position = position.min(self.position);
+        Ok(Self { position, event_id: reader.event_at(position).await?, ..self })
+    }
 }
 
 /// `None` if the policy was never told where to begin.

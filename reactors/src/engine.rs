@@ -1,23 +1,22 @@
 //! Runs each policy in one process at a time.
 
 use std::collections::BTreeMap;
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::policies::{POLICIES, Policy};
 use event_schemas::Context;
 use event_store::{Reader, Store};
-use platform::postgres::{ENDS_WITH_ITS_CLIENT, PoolSettings, answered, pool_lazy};
+use platform::postgres::{PoolSettings, pool_lazy};
 use platform::readiness::{Check, Readiness};
 use platform::settings::Secret;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::effects::{KINDS, Kind};
 use crate::heads::Heads;
+use crate::lead::Lead;
 use crate::mail::Mailer;
 use crate::payments::PaymentProvider;
 use crate::reading::Stopped;
@@ -31,10 +30,6 @@ const CONNECTIONS_MAX: u32 = 6;
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(10);
 /// How long a policy waits that cannot go on.
 const RETRY_STOPPED: Duration = Duration::from_secs(2);
-/// How often one that stands by looks whether it may lead, and one that leads whether it still holds its lock.
-const LOCK_EVERY: Duration = Duration::from_secs(1);
-/// How long the connection of the lock may be left unanswered.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The policies of the market, and those whose reactions are effects outside.
 pub(crate) fn all_policies() -> impl Iterator<Item = &'static Policy> {
@@ -135,32 +130,13 @@ impl Engine {
 
     /// Works for as long as this process holds the policy's lock; stands by until then.
     async fn lead(&mut self) -> Result<(), Stopped> {
-        let options = PgConnectOptions::from_str(self.url.expose())?
-            .application_name("handsel reactor lock")
-            .options(ENDS_WITH_ITS_CLIENT);
-        let mut lock = answered(ANSWER_WAIT_MAX, PgConnection::connect_with(&options)).await?;
-        let take = "select pg_try_advisory_lock($1, hashtext($2))";
-        loop {
-            let taking = sqlx::query_scalar(take).bind(LOCK_KIND).bind(self.policy.name).fetch_one(&mut lock);
-            if answered(ANSWER_WAIT_MAX, taking).await? {
-                break;
-            }
-            self.check.pass();
-            tokio::time::sleep(LOCK_EVERY).await;
-        }
+        let lock = (LOCK_KIND, self.policy.name);
+        let mut lead = Lead::take(&self.url, "handsel reactor lock", lock, &self.check).await?;
         tracing::info!(policy = self.policy.name, "The policy runs here");
         let mut session = Session::begin(self).await?;
-        let held = async {
-            loop {
-                tokio::time::sleep(LOCK_EVERY).await;
-                if answered(ANSWER_WAIT_MAX, lock.ping()).await.is_err() {
-                    return Stopped::Unlocked;
-                }
-            }
-        };
         tokio::select! {
             stopped = session.work(self) => stopped,
-            stopped = held => Err(stopped),
+            stopped = lead.lost() => Err(stopped),
         }
     }
 }

@@ -10,6 +10,7 @@ mod effects;
 mod engine;
 mod heads;
 mod lanes;
+mod lead;
 pub mod mail;
 mod parked;
 pub mod payments;

@@ -1,11 +1,13 @@
 //! Makes the schema `react` and says where each policy begins.
 
+use envelope::Position;
 use event_schemas::Context;
 use event_store::{Reader, StoreError};
 use platform::postgres::{NotMigrated, SchemaVersion, migrate_schema, schema_version};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection as _, PgPool};
 
+use crate::checkpoints::Checkpoint;
 use crate::engine::all_policies;
 use crate::webhooks;
 
@@ -103,25 +105,24 @@ pub async fn check_version(pool: &PgPool) -> Result<(), MigrationFailed> {
 /// # Errors
 /// If a database is away.
 pub async fn follow_recovery(pool: &PgPool, context: Context, reader: &Reader) -> Result<(), MigrationFailed> {
-    let head = reader.head().await?;
+    let end = Checkpoint::from(reader.head().await?);
     let held: Vec<(String, i64)> =
         sqlx::query_as("select policy, position from react.checkpoints where context = $1 and history <> $2")
             .bind(context.name())
-            .bind(head.history.0)
+            .bind(end.history.0)
             .fetch_all(pool)
             .await?;
     for (policy, position) in held {
-        let position = envelope::Position(position.min(head.position.get()));
-        let event = reader.event_at(position).await?;
+        let at = end.back(reader, Position(position)).await?;
         sqlx::query(
             "update react.checkpoints set history = $3, position = $4, event_id = $5
               where policy = $1 and context = $2",
         )
         .bind(policy)
         .bind(context.name())
-        .bind(head.history.0)
-        .bind(position.get())
-        .bind(event)
+        .bind(at.history.0)
+        .bind(at.position.get())
+        .bind(at.event_id)
         .execute(pool)
         .await?;
     }

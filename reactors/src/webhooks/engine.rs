@@ -1,17 +1,15 @@
 //! Delivers in one process at a time.
 
 use std::collections::BTreeMap;
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use envelope::Position;
 use event_schemas::Context;
 use event_store::{Reader, Store};
-use platform::postgres::{ENDS_WITH_ITS_CLIENT, PoolSettings, answered, pool_lazy};
+use platform::postgres::{PoolSettings, pool_lazy};
 use platform::readiness::{Check, Readiness};
 use platform::settings;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
@@ -19,6 +17,7 @@ use super::secret::Secrets;
 use super::send::Sender;
 use super::session::{self, Session};
 use crate::heads::Heads;
+use crate::lead::Lead;
 use crate::reading::Stopped;
 
 /// By which the lead is known, among those of the policies.
@@ -30,10 +29,6 @@ const CONNECTIONS_MAX: u32 = 4;
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(10);
 /// How long deliveries wait that cannot go on.
 const RETRY_STOPPED: Duration = Duration::from_secs(2);
-/// How often one that stands by looks whether it may lead, and one that leads whether it still holds its lock.
-const LOCK_EVERY: Duration = Duration::from_secs(1);
-/// How long the connection of the lock may be left unanswered.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What a process that delivers wants to know.
 #[derive(Clone)]
@@ -124,31 +119,12 @@ impl Engine {
 
     /// Works for as long as this process holds the lock; stands by until then.
     async fn lead(&mut self) -> Result<(), Stopped> {
-        let options = PgConnectOptions::from_str(self.config.url.expose())?
-            .application_name("handsel webhooks lock")
-            .options(ENDS_WITH_ITS_CLIENT);
-        let mut lock = answered(ANSWER_WAIT_MAX, PgConnection::connect_with(&options)).await?;
-        let take = "select pg_try_advisory_lock($1, hashtext($2))";
-        loop {
-            let taking = sqlx::query_scalar(take).bind(LOCK_KIND).bind(NAME).fetch_one(&mut lock);
-            if answered(ANSWER_WAIT_MAX, taking).await? {
-                break;
-            }
-            self.check.pass();
-            tokio::time::sleep(LOCK_EVERY).await;
-        }
+        let lock = (LOCK_KIND, NAME);
+        let mut lead = Lead::take(&self.config.url, "handsel webhooks lock", lock, &self.check).await?;
         let mut session = Session::begin(self).await?;
-        let held = async {
-            loop {
-                tokio::time::sleep(LOCK_EVERY).await;
-                if answered(ANSWER_WAIT_MAX, lock.ping()).await.is_err() {
-                    return Stopped::Unlocked;
-                }
-            }
-        };
         tokio::select! {
             stopped = session.work(self) => stopped,
-            stopped = held => Err(stopped),
+            stopped = lead.lost() => Err(stopped),
         }
     }
 }

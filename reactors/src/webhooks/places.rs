@@ -13,14 +13,12 @@ use crate::schema::MigrationFailed;
 
 /// Where a store ends, or an earlier position of it; `None` if it does not reach so far.
 pub(super) async fn place(reader: &Reader, position: Option<Position>) -> Result<Option<Checkpoint>, StoreError> {
-    let head = reader.head().await?;
-    let Some(position) = position else {
-        return Ok(Some(Checkpoint { history: head.history, position: head.position, event_id: head.event_id }));
-    };
-    if position > head.position {
-        return Ok(None);
+    let end = Checkpoint::from(reader.head().await?);
+    match position {
+        None => Ok(Some(end)),
+        Some(position) if position > end.position => Ok(None),
+        Some(position) => end.back(reader, position).await.map(Some),
     }
-    Ok(Some(Checkpoint { history: head.history, position, event_id: reader.event_at(position).await? }))
 }
 
 /// Notes where a new subscription begins.
@@ -99,24 +97,24 @@ pub(crate) async fn begin_at_head(pool: &PgPool, context: Context, reader: &Read
 /// Lets subscriptions go on in the history that a store has begun after it lost events. What was delivered of events
 /// that are gone cannot be taken back.
 pub(crate) async fn follow_recovery(pool: &PgPool, context: Context, reader: &Reader) -> Result<(), MigrationFailed> {
-    let head = reader.head().await?;
+    let end = Checkpoint::from(reader.head().await?);
     let held: Vec<(Uuid, i64)> =
         sqlx::query_as("select webhook, position from react.webhook_places where context = $1 and history <> $2")
             .bind(context.name())
-            .bind(head.history.0)
+            .bind(end.history.0)
             .fetch_all(pool)
             .await?;
     for (webhook, position) in held {
-        let position = Position(position.min(head.position.get()));
+        let at = end.back(reader, Position(position)).await?;
         sqlx::query(
             "update react.webhook_places set history = $3, position = $4, event_id = $5
               where webhook = $1 and context = $2",
         )
         .bind(webhook)
         .bind(context.name())
-        .bind(head.history.0)
-        .bind(position.get())
-        .bind(reader.event_at(position).await?)
+        .bind(at.history.0)
+        .bind(at.position.get())
+        .bind(at.event_id)
         .execute(pool)
         .await?;
     }
