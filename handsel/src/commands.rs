@@ -10,6 +10,7 @@ pub mod import_shop;
 pub mod listen;
 pub mod mails;
 pub mod migrate;
+mod noted;
 pub mod parked;
 pub mod policies;
 pub mod rebuild;

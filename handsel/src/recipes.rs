@@ -52,31 +52,27 @@ const RECEIVE: &[Step] = &[Post("/v1/products/{product}/stock/EXAMPLE/receive", 
 const ADJUST: &[Step] =
     &[Post("/v1/products/{product}/stock/EXAMPLE/adjust", r#"{"change":-1,"reason":"It is an example."}"#)];
 
-const PLACE: &[Step] = &[Post(
-    "/v1/orders",
-    r#"{"order":"{order}","customer":"{account}","payment_method":"pm_sim_ok",
-        "lines":[{"product":"{product}","sku":"EXAMPLE","quantity":1}]}"#,
-)];
-const PLACE_TOO_MUCH: &[Step] = &[Post(
-    "/v1/orders",
-    r#"{"order":"{order}","customer":"{account}","payment_method":"pm_sim_ok",
-        "lines":[{"product":"{product}","sku":"EXAMPLE","quantity":50}]}"#,
-)];
-const PLACE_DECLINED: &[Step] = &[Post(
-    "/v1/orders",
-    r#"{"order":"{order}","customer":"{account}","payment_method":"pm_sim_declined",
-        "lines":[{"product":"{product}","sku":"EXAMPLE","quantity":1}]}"#,
-)];
-const PLACE_UNANSWERED: &[Step] = &[Post(
-    "/v1/orders",
-    r#"{"order":"{order}","customer":"{account}","payment_method":"pm_sim_timeout_after",
-        "lines":[{"product":"{product}","sku":"EXAMPLE","quantity":1}]}"#,
-)];
-const PLACE_UNCONFIRMED: &[Step] = &[Post(
-    "/v1/orders",
-    r#"{"order":"{order}","customer":"{account}","payment_method":"pm_sim_action_required",
-        "lines":[{"product":"{product}","sku":"EXAMPLE","quantity":1}]}"#,
-)];
+/// An order of so many examples, paid by this method.
+macro_rules! place {
+    ($method:literal, $quantity:literal) => {
+        &[Post(
+            "/v1/orders",
+            concat!(
+                r#"{"order":"{order}","customer":"{account}","payment_method":""#,
+                $method,
+                r#"","lines":[{"product":"{product}","sku":"EXAMPLE","quantity":"#,
+                $quantity,
+                "}]}"
+            ),
+        )]
+    };
+}
+
+const PLACE: &[Step] = place!("pm_sim_ok", 1);
+const PLACE_TOO_MUCH: &[Step] = place!("pm_sim_ok", 50);
+const PLACE_DECLINED: &[Step] = place!("pm_sim_declined", 1);
+const PLACE_UNANSWERED: &[Step] = place!("pm_sim_timeout_after", 1);
+const PLACE_UNCONFIRMED: &[Step] = place!("pm_sim_action_required", 1);
 const CONFIRMED: &[Step] = &[Await("/v1/orders/{order}", r#""state":"confirmed""#)];
 const REQUIRES_ACTION: &[Step] = &[Await("/v1/payments/{order}", r#""state":"requires_action""#)];
 const CAPTURED: &[Step] = &[Await("/v1/payments/{order}", r#""state":"captured""#)];

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use platform::postgres::{PoolSettings, pool};
 use reactors::mail::{self, ParkedMail};
 use sqlx::PgPool;
 
-use crate::instance::Instance;
+use super::noted;
 use crate::output;
 use crate::settings::Settings;
 
@@ -50,16 +49,8 @@ impl Mails {
         let settings = match &self.action {
             Action::Parked { settings } | Action::Retry { settings, .. } | Action::Skip { settings, .. } => settings,
         };
-        let (instance, servers) = Instance::attach(Settings::clone(settings)).await?;
-        let settings = PoolSettings::new("handsel mails").connections_max(1);
-        let done = async {
-            let views = pool(&instance.urls.views, &settings).await?;
-            reactors::check_version(&views).await?;
-            self.action.run(&views).await
-        };
-        let done = done.await;
-        servers.stop().await?;
-        done
+        let settings = Settings::clone(settings);
+        noted::with(&settings, "handsel mails", async |views| self.action.run(views).await).await
     }
 }
 

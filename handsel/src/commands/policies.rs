@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use platform::postgres::{PoolSettings, pool};
 use reactors::Parked;
 use sqlx::PgPool;
 
-use crate::instance::Instance;
+use super::noted;
 use crate::output;
 use crate::settings::Settings;
 
@@ -51,16 +50,8 @@ impl Policies {
         let settings = match &self.action {
             Action::Parked { settings } | Action::Retry { settings, .. } | Action::Skip { settings, .. } => settings,
         };
-        let (instance, servers) = Instance::attach(Settings::clone(settings)).await?;
-        let settings = PoolSettings::new("handsel policies").connections_max(1);
-        let done = async {
-            let views = pool(&instance.urls.views, &settings).await?;
-            reactors::check_version(&views).await?;
-            self.action.run(&views).await
-        };
-        let done = done.await;
-        servers.stop().await?;
-        done
+        let settings = Settings::clone(settings);
+        noted::with(&settings, "handsel policies", async |views| self.action.run(views).await).await
     }
 }
 
