@@ -1,5 +1,7 @@
 //! What several samples say together.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 
 /// Above this spread a figure is marked: something else used the machine.
@@ -48,6 +50,11 @@ impl Cell {
 /// A histogram of microseconds up to a minute.
 pub(crate) fn micros() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are valid")
+}
+
+/// Notes how long something took.
+pub(crate) fn record(latencies: &mut Histogram<u64>, took: Duration) {
+    latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
 }
 
 /// A percentile in milliseconds.

@@ -161,7 +161,7 @@ async fn ask(url: &str, serving: &Serving, options: &Options) -> anyhow::Result<
             for (histogram, took) in
                 [(&mut hello, greeted), (&mut route, took), (&mut alone, plain), (&mut faceted, counted)]
             {
-                record(histogram, took);
+                cells::record(histogram, took);
             }
             found += u64::from(total > 0);
             // Beginnings and typos are found by ours only, so ours may find more, never less.
@@ -191,10 +191,6 @@ async fn ask(url: &str, serving: &Serving, options: &Options) -> anyhow::Result<
         (p50(&route) - p50(&hello)) / p50(&alone),
         20.min(options.products),
     ))
-}
-
-fn record(latencies: &mut Histogram<u64>, took: Duration) {
-    latencies.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
 }
 
 /// The query API and the role it asks, on ports of their own.
