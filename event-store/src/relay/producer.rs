@@ -61,6 +61,9 @@ impl Producer {
             .set("enable.gapless.guarantee", "true")
             // Never give up on a record: with a time-out it would be dropped and the next ones sent.
             .set("message.timeout.ms", if platform::faults::planted("error-is-acknowledged") { "1000" } else { "0" })
+            // A topic that is gone is taken for one that is on its way for half a minute otherwise. Who is told so here
+            // makes it again and begins a new session, which does no harm to a topic that was on its way.
+            .set("topic.metadata.propagation.max.ms", "3000")
             .set("linger.ms", "0")
             .set("compression.type", "lz4")
             .set("queue.buffering.max.messages", (2 * IN_FLIGHT_RECORDS_MAX).to_string())
