@@ -7,7 +7,7 @@
 #   infra/kafka/run.sh --fetch
 #
 # Environment: KAFKA_PORT, KAFKA_DIR, KAFKA_HEAP (512m), KAFKA_VERSION (a Maven range), KAFKA_CACHE, JAVA_HOME,
-# KAFKA_JAVA_OPTIONS (more words for Java).
+# KAFKA_JAVA_OPTIONS (more words for Java), KAFKA_READY_SECONDS (60).
 # Topics are never created by themselves: the program declares them. Data stays in DIR; delete DIR to start over.
 set -euo pipefail
 
@@ -19,7 +19,7 @@ cache=${KAFKA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/handsel/kafka}
 background=false
 stop=false
 fetch=false
-ready_seconds_max=60
+ready_seconds_max=${KAFKA_READY_SECONDS:-60}
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "kafka: $*"; exit 1; }
@@ -95,6 +95,8 @@ if [ ! -e "$classes" ] && [ -z "${KAFKA_KEEPS_CLASSES:-}" ]; then
 fi
 ! $fetch || exit 0
 
+# A broker that was killed is taken for alive until its session ends, and until then none of its name may begin: the
+# nine seconds that are usual would make each restart after a crash wait as long.
 cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
@@ -116,6 +118,9 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+log.cleaner.dedupe.buffer.size=8388608
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=600
 PROPERTIES
 
 run=("$java" "-Xms$heap" "-Xmx$heap" -XX:+UseG1GC -Djava.awt.headless=true -Djava.net.preferIPv4Stack=true
@@ -142,13 +147,15 @@ if ! $background; then
 fi
 
 setsid nohup "${run[@]}" kafka.Kafka "$dir/server.properties" >"$dir/kafka.log" 2>&1 </dev/null &
-echo $! >"$pid_file"
+broker=$!
+echo "$broker" >"$pid_file"
 for _ in $(seq $((ready_seconds_max * 10))); do
     if answers; then
         say "kafka: 127.0.0.1:$port is up as process $(cat "$pid_file"); log in $dir/kafka.log"
         exit 0
     fi
-    running || die "the broker ended: $(tail -5 "$dir/kafka.log")"
+    # Not `running`: before it is Java it is this script for a moment.
+    kill -0 "$broker" 2>/dev/null || die "the broker ended: $(tail -5 "$dir/kafka.log")"
     sleep 0.1
 done
 die "no answer on port $port within ${ready_seconds_max} s; see $dir/kafka.log"
