@@ -4,15 +4,17 @@
 mod tests;
 
 use std::io::{IsTerminal, Write, stderr};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::clock;
 
 const PLAIN_PERIOD_MS: u64 = 3_000;
+/// All bars of this process, below each other.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 /// Stands for "no lag is known".
 const NO_LAG: u64 = u64::MAX;
 
@@ -138,12 +140,12 @@ fn short(duration: Duration) -> String {
 
 fn print(line: &str) {
     // Nobody to tell if standard error is closed.
-    let _ = writeln!(stderr(), "{line}");
+    let _ = BARS.suspend(|| writeln!(stderr(), "{line}"));
 }
 
 fn terminal_bar(what: &str, total: Option<u64>) -> ProgressBar {
     let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    bar.with_style(style(total.is_some())).with_prefix(what.to_owned())
+    BARS.add(bar.with_style(style(total.is_some())).with_prefix(what.to_owned()))
 }
 
 fn style(has_total: bool) -> ProgressStyle {
