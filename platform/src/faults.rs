@@ -6,10 +6,11 @@
 //!
 //! `HANDSEL_FAULTS` says what happens, parts separated by `;`:
 //! `relay.saved=kill@3` ends the process as `kill -9` would when it passes that place for the third time,
-//! `relay.saved=stop@3` freezes it there, and `defect=gap-blind` plants a mistake.
+//! `relay.saved=stop@3` freezes it there, `defect=gap-blind` plants a mistake, and `without=silence` leaves out
+//! something that is no mistake to leave out: of two ways to the same end only the other one is there to be tested.
 
 #[cfg(feature = "faults")]
-pub use on::{pass, planted};
+pub use on::{left_out, pass, planted};
 
 /// The process passes a place where the order of two writes matters. It may end here.
 #[cfg(not(feature = "faults"))]
@@ -19,6 +20,13 @@ pub const fn pass(_place: &'static str) {}
 #[cfg(not(feature = "faults"))]
 #[must_use]
 pub const fn planted(_defect: &'static str) -> bool {
+    false
+}
+
+/// Whether one of two ways to the same end is left out here.
+#[cfg(not(feature = "faults"))]
+#[must_use]
+pub const fn left_out(_what: &'static str) -> bool {
     false
 }
 
@@ -37,6 +45,7 @@ mod on {
         defect: Option<String>,
         /// It is said once, so that a run can prove that its mistake was made.
         said: AtomicBool,
+        without: Option<String>,
         trap: Option<(String, Signal, u64)>,
         passed: AtomicU64,
     }
@@ -47,6 +56,7 @@ mod on {
             for (name, what) in text.split(';').filter_map(|part| part.split_once('=')) {
                 match (name, what.split_once('@')) {
                     ("defect", _) => told.defect = Some(what.to_owned()),
+                    ("without", _) => told.without = Some(what.to_owned()),
                     (place, Some((action, count))) => {
                         let signal = if action == "stop" { Signal::SIGSTOP } else { Signal::SIGKILL };
                         told.trap = Some((place.to_owned(), signal, count.parse().unwrap_or(1)));
@@ -65,6 +75,12 @@ mod on {
             // Neither can fail: both signals exist and are sent to the process itself.
             let _ = raise(*signal);
         }
+    }
+
+    /// Whether one of two ways to the same end is left out here.
+    #[must_use]
+    pub fn left_out(what: &'static str) -> bool {
+        TOLD.without.as_deref() == Some(what)
     }
 
     /// Whether a mistake is to be made here on purpose.

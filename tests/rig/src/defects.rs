@@ -50,7 +50,7 @@ pub(crate) const ALL: &[Defect] = &[
         "a record that comes again is applied again",
         &["kill-relay-at-record", "log-deleted"],
     ),
-    often("gap-blind", "a record is applied although others before it are missing", &["head-cut"]),
+    defect("gap-blind", "a record is applied although others before it are missing", &["head-cut"]),
     defect("silence-ignored", "a quiet topic is taken to be complete", &["broker-away"]),
     defect("lost-events-ignored", "a view goes on with a store that lost events", &["database-restored"]),
     often("checkpoint-before-rows", "a checkpoint is committed before its rows", &["kill-projector-at-row"]),

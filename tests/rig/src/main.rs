@@ -47,7 +47,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Each scenario once, some kills, some planted mistakes: some nine minutes.
+    /// Each scenario once, some kills, some planted mistakes: some five minutes.
     Short,
     /// One part of the long run, with the numbers that are published: `kills`, `scenarios`, `outage`, `soak`, `null` or
     /// `defects`. All together take an hour and a half.

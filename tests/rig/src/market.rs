@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use event_schemas::Context;
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use verifier::Acknowledged;
 
 use crate::dice::Dice;
-use crate::load::Journal;
+use crate::load::{Answer, Journal};
 
 /// Pieces of each product: of the first there is enough for all, of the last not even for a few.
 const PIECES: [i64; 5] = [1_000_000, 1_000_000, 200, 40, 8];
@@ -69,24 +68,19 @@ impl Seller<'_> {
             self.http.post(format!("{}{path}", self.commands)).header("idempotency-key", format!("\"{key}\""));
         let request = if body.is_null() { request } else { request.json(&body) };
         let answer = request.send().await.with_context(|| path.to_owned())?;
-        let (status, version) = (answer.status(), version(answer.headers()));
-        let text = answer.text().await?;
-        anyhow::ensure!(status.is_success(), "{path} was answered {status}: {text}");
+        let answer = Answer::read(answer).await.with_context(|| format!("{path} was answered with no JSON"))?;
+        anyhow::ensure!(answer.is_success(), "{path} was answered {}: {:?}", answer.status, answer.body);
         self.journal.note(&Acknowledged {
             context: Context::Products,
             aggregate: aggregate.to_owned(),
-            version: version.with_context(|| format!("{path} was answered without a version"))?,
+            version: answer.version.with_context(|| format!("{path} was answered without a version"))?,
             key: Some(key),
             caller: None,
-            status: status.as_u16(),
-            answer: serde_json::from_str(&text).ok(),
+            status: answer.status,
+            answer: answer.body,
             events: vec![event.to_owned()],
             replays: 0,
         });
         Ok(())
     }
-}
-
-fn version(headers: &HeaderMap) -> Option<i64> {
-    headers.get("etag")?.to_str().ok()?.trim_matches('"').parse().ok()
 }

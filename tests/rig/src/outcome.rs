@@ -9,6 +9,9 @@ use crate::load::Summary;
 /// Counters that prove that a fault landed, by name.
 pub(crate) type Landed = BTreeMap<String, u64>;
 
+/// How long each part of a scenario took, by the names of its figures.
+pub(crate) const PHASES: [&str; 4] = ["seconds to begin", "seconds of trouble", "seconds to rest", "seconds to verify"];
+
 /// One run of one scenario.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Outcome {
@@ -52,9 +55,11 @@ impl Outcome {
             }
             (None, false) => "DOES NOT HOLD".to_owned(),
         };
+        let phase = |name: &str| self.figures.get(name).copied().unwrap_or_default();
+        let phases = PHASES.map(|name| format!("{:.0}", phase(name))).join("+");
         let landed: Vec<String> = self.landed.iter().map(|(name, count)| format!("{name} {count}")).collect();
         format!(
-            "{:<22}{}{} {:>5.1} s, {} acknowledged, {} retried, {} unknown, silent {} ms, {}: {verdict}",
+            "{:<22}{}{} {:>5.1} s ({phases}), {} acknowledged, {} retried, {} unknown, silent {} ms, {}: {verdict}",
             self.scenario,
             if self.null { " (null)" } else { "" },
             self.defect.as_ref().map(|defect| format!(" [{defect}]")).unwrap_or_default(),

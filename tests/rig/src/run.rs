@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use handsel::output;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, PHASES};
 use crate::scenario::Scenario;
 use crate::world::{Plan, Servers, World};
-use crate::{Command, defects, isolation, parts, report, scenarios, verify};
+use crate::{Command, defects, isolation, parts, report, scenarios, servers, verify};
 
 /// How many scenarios are run side by side where their figures do not matter.
 const LANES: u32 = 3;
@@ -23,6 +23,9 @@ pub(crate) async fn run(command: Command, seed: u64, file: Option<PathBuf>) -> a
         return list();
     }
     let plan = Plan { seed, ..Plan::default() };
+    if let Command::Short = command {
+        servers::in_memory();
+    }
     let (runs, lanes) = match command {
         Command::One { scenario, times, defect, null, long } => {
             let plan = |time| Plan { seed: seed + u64::from(time), null, long, defect: defect.clone(), more_seeds: 0 };
@@ -110,6 +113,8 @@ pub(crate) async fn perform(servers: &mut Servers, scenario: &Scenario, plan: Pl
         return Ok(outcome);
     }
     let mut world = World::begin(servers, scenario, plan).await.with_context(|| scenario.name.to_owned())?;
+    world.took(PHASES[0], began);
+    let acts = Instant::now();
     let ran = (scenario.run)(&mut world).await;
     if let Err(error) = ran {
         world.violation(format!("it got stuck: {error:#}"));
@@ -118,6 +123,7 @@ pub(crate) async fn perform(servers: &mut Servers, scenario: &Scenario, plan: Pl
         world.violation(format!("it does not heal: {error:#}"));
     }
     world.rest().await;
+    world.took(PHASES[1], acts);
     match verify::verify(&mut world).await {
         Ok(wrong) => world.violations.extend(wrong),
         Err(error) => world.violation(format!("it cannot be verified: {error:#}")),

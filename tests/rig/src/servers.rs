@@ -5,12 +5,28 @@ pub(crate) mod postgres;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use anyhow::Context as _;
 
 pub(crate) use self::kafka::Kafka;
 pub(crate) use self::postgres::Postgres;
+
+/// Memory as a file system, where the machine has it, and how much of it must be free.
+const MEMORY: &str = "/dev/shm";
+const MEMORY_BYTES_MIN: u64 = 8 << 30;
+/// Where folders are made; unset: where temporary files are.
+static BASE: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on folders are made in memory, if there is room: several servers that wait for one disk wait for each
+/// other. What the rig does to them they survive there as on a disk; only speed is published from a disk.
+pub(crate) fn in_memory() {
+    let free = nix::sys::statvfs::statvfs(MEMORY).map(|stat| stat.blocks_available() * stat.fragment_size());
+    if free.is_ok_and(|free| free >= MEMORY_BYTES_MIN) {
+        let _ = BASE.set(PathBuf::from(MEMORY));
+    }
+}
 
 /// A folder that goes with this value. Everybody may enter it, because Postgres runs as another user when this one is
 /// root.
@@ -22,7 +38,8 @@ impl Folder {
         // Another one each time: servers that are started again must not find what the first ones left.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("handsel-rig-{}-{number}-{name}", std::process::id()));
+        let base = BASE.get().cloned().unwrap_or_else(std::env::temp_dir);
+        let path = base.join(format!("handsel-rig-{}-{number}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
         Ok(Self(path))
     }

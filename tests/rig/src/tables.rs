@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::defects;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, PHASES};
 use crate::scenarios;
 
 /// Where the tables go.
@@ -68,7 +68,8 @@ fn figures(outcomes: &[Outcome]) -> anyhow::Result<String> {
                 *known = if name.starts_with("killed at") { *known } else { known.max(*value) };
             }
         }
-        measured.retain(|name, _| !name.starts_with("killed at"));
+        let of_all = |name: &str| PHASES.contains(&name) && name != "seconds to rest";
+        measured.retain(|name, _| !name.starts_with("killed at") && !of_all(name));
         let seeds: Vec<String> = runs.iter().map(|run| run.seed.to_string()).collect();
         let acknowledged: u64 = runs.iter().map(|run| run.load.acknowledged).sum();
         let wrong: usize = runs.iter().map(|run| run.violations.len()).sum();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use event_schemas::Context;
 use serde_json::Value;
 
+use crate::outcome::PHASES;
 use crate::world::World;
 
 /// How long everything may take to come to rest once the faults are over.
@@ -28,6 +29,7 @@ pub(crate) async fn verify(world: &mut World<'_>) -> anyhow::Result<Vec<String>>
             wrong.extend(role.remarks().await);
         }
     }
+    world.took(PHASES[2], began);
     let rested = Instant::now();
     let mut found = everything(world).await?;
     // A planted mistake does not heal, and what is wrong because of it is wrong now.
@@ -39,7 +41,7 @@ pub(crate) async fn verify(world: &mut World<'_>) -> anyhow::Result<Vec<String>>
     if refused > 0 {
         wrong.push(format!("I20: {refused} commands of policies were refused and wait for a person"));
     }
-    world.figure("seconds to rest", began.elapsed().as_secs_f64());
+    world.took(PHASES[3], rested);
     wrong.extend(found);
     Ok(wrong)
 }

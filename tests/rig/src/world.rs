@@ -273,6 +273,11 @@ impl<'s> World<'s> {
         self.figures.insert(name.to_owned(), value);
     }
 
+    /// Notes how long something took.
+    pub(crate) fn took(&mut self, name: &str, since: Instant) {
+        self.figure(name, since.elapsed().as_secs_f64());
+    }
+
     /// Notes the largest of several values.
     pub(crate) fn worst(&mut self, name: &str, value: f64) {
         let known = self.figures.entry(name.to_owned()).or_insert(value);

@@ -173,7 +173,8 @@ impl Memory {
     fn rename(&self, dice: &mut Dice, key: String) -> Asked {
         let of = dice.zipf(self.owned.len() as u64);
         let Owned { account, version } = self.owned[usize::try_from(of).unwrap_or_default()].clone();
-        let body = json!({"name": format!("Renamed {}", dice.below(1_000_000))});
+        // Never the name that it has: nothing would happen then.
+        let body = json!({"name": format!("Renamed {key}")});
         let path = format!("/v1/accounts/{account}");
         let asked = Asked::new(Context::Identity, "AccountRenamed", &path, body, key).about(account);
         let misuse = Some(("name", json!("Somebody Else")));

@@ -61,7 +61,7 @@ async fn slow_consumer(world: &mut World<'_>) -> anyhow::Result<()> {
 }
 
 async fn threefold(world: &mut World<'_>) -> anyhow::Result<()> {
-    let ms = u64::from(world.times(3_000, 30_000));
+    let ms = u64::from(world.times(2_000, 30_000));
     world.go_on(1_500).await;
     let peak = goodput(world, ms.min(20_000)).await;
     let before = memory(world);

@@ -62,7 +62,7 @@ pub(crate) const RELAY_AT_RECORD: Scenario = Scenario {
     name: "kill-relay-at-record",
     about: "The relay ends itself by SIGKILL between handing records to Kafka and hearing of them.",
     lands: &["killed at a point"],
-    setting: Setting { flood: Some(32), ..Setting::USUAL },
+    setting: Setting { flood: Some(4), ..Setting::USUAL },
     run: |world| Box::pin(relay_at_record(world)),
 };
 
@@ -118,7 +118,7 @@ async fn rename(world: &World<'_>, url: &str, account: &str, version: i64) -> (b
 }
 
 async fn relay_at_record(world: &mut World<'_>) -> anyhow::Result<()> {
-    for _ in 0..world.times(3, 10) {
+    for _ in 0..world.times(2, 10) {
         for point in ["relay.handed-over", "relay.acknowledged"] {
             let pass = 20 + world.dice.below(200);
             die_at(world, "relay", point, pass).await?;
@@ -139,7 +139,7 @@ async fn projector_at_row(world: &mut World<'_>) -> anyhow::Result<()> {
 
 async fn kills(world: &mut World<'_>) -> anyhow::Result<()> {
     world.go_on(500).await;
-    for _ in 0..world.times(12, 220) {
+    for _ in 0..world.times(8, 220) {
         let name = *world.dice.pick(&ROLES);
         kill(world, name).await?;
         world.go_on_between(100, 900).await;

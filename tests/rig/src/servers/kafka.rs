@@ -16,6 +16,9 @@ use super::free_port;
 /// The script that development uses too.
 const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/kafka/run.sh");
 const END_MAX: Duration = Duration::from_secs(20);
+/// How long it may take until it answers, and beyond what that is worth a line.
+const READY_MAX: Duration = Duration::from_secs(180);
+const READY_USUAL: Duration = Duration::from_secs(10);
 /// How long it may take until it takes a record, and beyond what that is worth a line.
 const TAKES_MAX: Duration = Duration::from_secs(180);
 const TAKES_USUAL: Duration = Duration::from_secs(10);
@@ -78,17 +81,22 @@ impl Kafka {
     /// Starts it again on what its folder holds, and waits until it answers.
     pub(crate) async fn begin(&self) -> anyhow::Result<()> {
         // The last one may hold the port a moment longer than it lived.
-        let mut last = String::new();
+        let (begun, mut last) = (Instant::now(), String::new());
         for _ in 0..5 {
             let mut command = Command::new(RUN);
             command.args(["--background", "--port", &self.port.to_string(), "--dir"]).arg(&self.folder);
             // It is started often and never works hard: a second of compiling would be wasted each time.
             command.env("KAFKA_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1");
+            command.env("KAFKA_READY_SECONDS", READY_MAX.as_secs().to_string());
             let done = command.output().await.context("starting Kafka")?;
             if done.status.success() {
+                if begun.elapsed() > READY_USUAL {
+                    output::line(format!("a broker answered only after {:.0} s", begun.elapsed().as_secs_f64()))?;
+                }
                 return Ok(());
             }
             last = String::from_utf8_lossy(&done.stderr).into_owned();
+            ensure!(begun.elapsed() < READY_MAX, "Kafka does not start in {} s: {last}", READY_MAX.as_secs());
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         anyhow::bail!("Kafka does not start: {last}")

@@ -1,5 +1,6 @@
 //! A Postgres whose process belongs to the rig.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,6 +10,7 @@ use anyhow::{Context as _, bail};
 use platform::embedded::postgres::{EmbeddedPostgres, PostgresOptions};
 use sqlx::{Connection as _, PgConnection};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 
 use super::{Folder, free_port};
 
@@ -26,6 +28,8 @@ pub(crate) struct Postgres {
     port: u16,
     log: PathBuf,
     child: Option<Child>,
+    /// By database. What is waited for is asked for many times a second, and a connection costs more than an answer.
+    kept: Mutex<HashMap<String, PgConnection>>,
 }
 
 /// Brings the server's binaries in, if they are not there.
@@ -58,7 +62,8 @@ impl Postgres {
         let owner = std::fs::metadata(format!("/proc/{pid}"))?.uid();
         made.stop().await?;
         let log = folder.join("rig-postgres.log");
-        let mut server = Self { folder: folder.to_owned(), program, words, owner, url, port, log, child: None };
+        let (folder, kept) = (folder.to_owned(), Mutex::default());
+        let mut server = Self { folder, program, words, owner, url, port, log, child: None, kept };
         server.begin(&[]).await?;
         Ok(server)
     }
@@ -131,8 +136,13 @@ impl Postgres {
         }
     }
 
-    /// Runs a statement in one of its databases.
+    /// Runs a statement in one of its databases. No connection is kept beyond it: a database can be copied and dropped
+    /// only while nobody is connected.
     pub(crate) async fn execute(&self, database: &str, sql: &str) -> anyhow::Result<()> {
+        for (_, kept) in self.kept.lock().await.drain() {
+            // It may have been lost with the server.
+            let _ = kept.close().await;
+        }
         let mut db = self.connect(database).await?;
         sqlx::raw_sql(sql).execute(&mut db).await.with_context(|| sql.to_owned())?;
         db.close().await?;
@@ -141,10 +151,17 @@ impl Postgres {
 
     /// Asks for one number.
     pub(crate) async fn number(&self, database: &str, sql: &str) -> anyhow::Result<i64> {
+        let mut connections = self.kept.lock().await;
+        if let Some(mut db) = connections.remove(database)
+            && let Ok(number) = ask(&mut db, sql).await
+        {
+            connections.insert(database.to_owned(), db);
+            return Ok(number);
+        }
         let mut db = self.connect(database).await?;
-        let number: Option<i64> = sqlx::query_scalar(sql).fetch_one(&mut db).await.with_context(|| sql.to_owned())?;
-        db.close().await?;
-        Ok(number.unwrap_or_default())
+        let number = ask(&mut db, sql).await.with_context(|| sql.to_owned())?;
+        connections.insert(database.to_owned(), db);
+        Ok(number)
     }
 
     pub(crate) async fn connect(&self, database: &str) -> anyhow::Result<PgConnection> {
@@ -160,6 +177,10 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+async fn ask(db: &mut PgConnection, sql: &str) -> sqlx::Result<i64> {
+    Ok(sqlx::query_scalar::<_, Option<i64>>(sql).fetch_one(db).await?.unwrap_or_default())
 }
 
 /// The process that runs on a cluster.
