@@ -97,9 +97,11 @@ pub(crate) async fn after(pool: &PgPool, policy: &str, number: i64, max: i64) ->
     rows.iter().map(noted).collect()
 }
 
-/// These were answered.
+/// These were answered. The disk is not waited for: one that comes back after a crash is sent again and answered as
+/// before.
 pub(crate) async fn remove(pool: &PgPool, numbers: &[i64]) -> sqlx::Result<()> {
-    let sql = "delete from react.dispatches where number = any($1)";
+    let sql = "delete from react.dispatches
+                where number = any($1) and set_config('synchronous_commit', 'off', true) = 'off'";
     sqlx::query(sql).bind(numbers).execute(pool).await.map(|_| ())
 }
 

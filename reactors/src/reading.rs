@@ -62,19 +62,27 @@ pub(crate) async fn begin(
     if head.history == held.history && at == held.event_id { Ok(held) } else { Err(Stopped::Changed(context)) }
 }
 
-/// Reacts to the next events of a store: what follows is noted and the checkpoint moved, or neither. Gives the new
-/// checkpoint and what was noted; `None` if there is nothing new.
-pub(crate) async fn step(
-    pool: &PgPool,
+/// What follows from the next events of a store, not stored yet.
+pub(crate) struct Step {
+    pub(crate) context: Context,
+    from: Checkpoint,
+    pub(crate) to: Checkpoint,
+    notes: Vec<Note>,
+    timers: Changes,
+    asking: Vec<Recorded<Event>>,
+}
+
+/// Reacts to the next events of a store; `None` if there is nothing new. `asks` keeps the events for effects.
+pub(crate) async fn read(
     policy: &Policy,
     context: Context,
     reader: &Reader,
-    from: &Checkpoint,
-    effects: Option<&dyn Effects>,
-) -> Result<Option<(Checkpoint, Vec<Noted>)>, Stopped> {
-    let events = unread(context, reader, from).await?;
+    from: Checkpoint,
+    asks: bool,
+) -> Result<Option<Step>, Stopped> {
+    let events = unread(context, reader, &from).await?;
     let Some(last) = events.last() else { return Ok(None) };
-    let to = Checkpoint { position: last.position, event_id: Some(last.event_id), ..*from };
+    let to = Checkpoint { position: last.position, event_id: Some(last.event_id), ..from };
     let (mut notes, mut timers, mut asking) = (Vec::new(), Changes::default(), Vec::new());
     for event in events {
         let (position, stored) = (event.position, event);
@@ -89,28 +97,44 @@ pub(crate) async fn step(
                 Reaction::Forget { timer, about } => timers.forget(timer, about),
             }
         }
-        if effects.is_some() {
+        if asks {
             asking.push(event);
         }
     }
+    Ok(Some(Step { context, from, to, notes, timers, asking }))
+}
+
+/// Stores what follows and moves the checkpoints, or neither; of several stores in one transaction, because the disk is
+/// what is waited for. Gives what was noted.
+pub(crate) async fn write(
+    pool: &PgPool,
+    policy: &Policy,
+    steps: &mut [Step],
+    effects: Option<&dyn Effects>,
+) -> Result<Vec<Noted>, Stopped> {
     let mut connection = pool.acquire().await?;
     let mut tx = connection.begin().await?;
-    if !checkpoints::advance(&mut tx, policy.name, context, from, &to).await? {
-        return Err(Stopped::Lost);
+    for Step { context, from, to, .. } in &*steps {
+        if !checkpoints::advance(&mut tx, policy.name, *context, from, to).await? {
+            return Err(Stopped::Lost);
+        }
     }
     if platform::faults::planted("checkpoint-before-notes") {
         tx.commit().await?;
         tx = connection.begin().await?;
     }
     platform::faults::pass("policy.advanced");
+    let notes: Vec<Note> = steps.iter_mut().flat_map(|step| step.notes.drain(..)).collect();
     let noted = dispatches::insert(&mut tx, policy.name, &notes).await?;
-    timers.write(&mut tx, policy.name).await?;
-    if let Some(effects) = effects {
-        effects.note(&mut tx, policy.name, &asking).await?;
+    for Step { timers, asking, .. } in steps {
+        timers.write(&mut tx, policy.name).await?;
+        if let Some(effects) = effects {
+            effects.note(&mut tx, policy.name, asking).await?;
+        }
     }
     tx.commit().await?;
     platform::faults::pass("policy.noted");
-    Ok(Some((to, noted)))
+    Ok(noted)
 }
 
 /// The events after a checkpoint; the one at it must still be there.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use envelope::Position;
 use event_schemas::Context;
+use futures::FutureExt as _;
+use futures::future::try_join_all;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,6 +27,8 @@ const IN_FLIGHT_MAX: usize = 256;
 const WAITING_MAX: usize = 5_000;
 /// How many timers fire in one transaction.
 const TIMERS_MAX: i64 = 2_000;
+/// How many answered commands may still stand in their table while there is more to do.
+const ANSWERED_MAX: usize = 500;
 /// How long a command that could not be asked waits.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long nothing at all may happen before the agenda is looked at again.
@@ -79,13 +83,24 @@ impl Session {
 
     pub(crate) async fn work(&mut self, engine: &mut Engine) -> Result<(), Stopped> {
         loop {
-            let mut moved = self.take(engine).await?;
+            // However much happens: who is not heard of holds up whatever follows for the same aggregate.
+            while let Some(sent) = self.under_way.try_join_next() {
+                self.settle(engine, sent).await?;
+            }
+            let mut moved = answered(&mut self.effects).now_or_never().is_some();
+            if moved {
+                self.record(engine).await?;
+            }
+            moved |= self.take(engine).await?;
             self.tell(engine);
             moved |= self.react(engine).await?;
             moved |= self.fire(engine).await?;
             self.ask_outside(engine).await?;
             self.send(engine);
-            self.forget(engine).await?;
+            // What happens now is more urgent than what is over.
+            if !moved || self.answered.len() >= ANSWERED_MAX {
+                self.forget(engine).await?;
+            }
             if moved {
                 continue;
             }
@@ -95,9 +110,6 @@ impl Session {
                 () = answered(&mut self.effects) => self.record(engine).await?,
                 () = engine.heads.grown(engine.policy.contexts), if !full => {}
                 () = tokio::time::sleep_until(wake_at) => {}
-            }
-            while let Some(sent) = self.under_way.try_join_next() {
-                self.settle(engine, sent).await?;
             }
         }
     }
@@ -144,23 +156,21 @@ impl Session {
         if self.more || self.lanes.len() >= WAITING_MAX {
             return Ok(false);
         }
-        let mut moved = false;
-        for (context, reader) in &engine.readers {
-            let Some(from) = self.checkpoints.get(context).copied() else { continue };
-            if engine.heads.newest(*context) <= from.position {
-                continue;
-            }
-            let effects = self.effects.as_deref();
-            let step = reading::step(&engine.pool, engine.policy, *context, reader, &from, effects).await?;
-            let Some((to, noted)) = step else { continue };
-            self.checkpoints.insert(*context, to);
-            self.push(noted);
-            if let Some(effects) = &mut self.effects {
-                effects.wake();
-            }
-            moved = true;
+        let grown = engine.readers.iter().filter_map(|(context, reader)| {
+            let from = self.checkpoints.get(context).filter(|from| engine.heads.newest(*context) > from.position)?;
+            Some(reading::read(engine.policy, *context, reader, *from, self.effects.is_some()))
+        });
+        let mut steps: Vec<_> = try_join_all(grown).await?.into_iter().flatten().collect();
+        if steps.is_empty() {
+            return Ok(false);
         }
-        Ok(moved)
+        let noted = reading::write(&engine.pool, engine.policy, &mut steps, self.effects.as_deref()).await?;
+        self.checkpoints.extend(steps.iter().map(|step| (step.context, step.to)));
+        self.push(noted);
+        if let Some(effects) = &mut self.effects {
+            effects.wake();
+        }
+        Ok(true)
     }
 
     /// Fires what is due. Whatever was recorded before a timer was due has been reacted to by then, so that what makes

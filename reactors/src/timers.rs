@@ -24,9 +24,12 @@ impl Changes {
     pub(crate) async fn write(&self, db: &mut PgConnection, policy: &str) -> sqlx::Result<()> {
         let gone: Vec<_> = self.0.iter().filter(|(_, set)| set.is_none()).map(|(key, _)| key).collect();
         if !gone.is_empty() {
+            // Each found by its key, and not all timers of the policy looked through for some.
             sqlx::query(
-                "delete from react.timers t using unnest($2::text[], $3::text[]) as g(name, about)
-                  where t.policy = $1 and t.name = g.name and t.about = g.about",
+                "delete from react.timers where ctid = any(array(
+                     select t.ctid from unnest($2::text[], $3::text[]) as g(name, about),
+                            lateral (select ctid from react.timers
+                                      where policy = $1 and name = g.name and about = g.about limit 1) t))",
             )
             .bind(policy)
             .bind(gone.iter().map(|(name, _)| *name).collect::<Vec<_>>())

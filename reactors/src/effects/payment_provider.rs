@@ -5,6 +5,7 @@
 //! policy's session writes rows, so that commands are noted in one order; calls to the provider go on side by side.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use domain::policies::{Dispatch, Policy};
 use envelope::{Cause, Position, Recorded, Timestamp};
 use event_schemas::ids::OperationId;
 use event_schemas::{Context, Event};
+use futures::FutureExt as _;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row as _};
 use tokio::task::JoinSet;
@@ -45,8 +47,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Calls {
     provider: Arc<dyn PaymentProvider>,
     calls: JoinSet<(Row, Came)>,
-    /// The newest answer, which is not stored yet.
-    answer: Option<(Row, Came)>,
+    /// Answers that are not stored yet.
+    answers: Vec<(Row, Came)>,
     busy: HashSet<Uuid>,
     look_at: Instant,
 }
@@ -65,21 +67,30 @@ enum Came {
     LookedUp(Result<Option<Answer>, NoAnswer>),
 }
 
-/// Notes what an event asks of the provider, in the transaction of the checkpoint.
-async fn note_one(db: &mut PgConnection, policy: &str, event: &Recorded<Event>) -> sqlx::Result<()> {
-    let Some(request) = Request::of(event) else { return Ok(()) };
+/// Notes what events ask of the provider, in the transaction of the checkpoint.
+async fn note(db: &mut PgConnection, policy: &str, events: &[Recorded<Event>]) -> sqlx::Result<()> {
+    let asked: Vec<_> = events.iter().filter_map(|event| Some((Request::of(event)?, event))).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let each = |of: fn(&(Request, &Recorded<Event>)) -> sqlx::Result<String>| -> sqlx::Result<Vec<String>> {
+        asked.iter().map(of).collect()
+    };
     sqlx::query(
         "insert into react.effects (operation, policy, context, position, event_id, cause, request, effect, due)
-         values ($1, $2, $3, $4, $5, $6::json, $7::json, $8::json, clock_timestamp()) on conflict do nothing",
+         select operation, $1, context, position, event_id, cause::json, request::json, effect::json, clock_timestamp()
+           from unnest($2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[])
+                as n(operation, context, position, event_id, cause, request, effect)
+             on conflict do nothing",
     )
-    .bind(request.operation.0)
     .bind(policy)
-    .bind(event.data.context().name())
-    .bind(event.position.get())
-    .bind(event.event_id)
-    .bind(json(&event.cause)?)
-    .bind(json(&request)?)
-    .bind(json(&Effect::new(request.kind))?)
+    .bind(asked.iter().map(|(request, _)| request.operation.0).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, event)| event.data.context().name()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, event)| event.position.get()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, event)| event.event_id).collect::<Vec<_>>())
+    .bind(each(|(_, event)| json(&event.cause))?)
+    .bind(each(|(request, _)| json(request))?)
+    .bind(each(|(request, _)| json(&Effect::new(request.kind)))?)
     .execute(db)
     .await?;
     Ok(())
@@ -87,17 +98,14 @@ async fn note_one(db: &mut PgConnection, policy: &str, event: &Recorded<Event>) 
 
 impl Calls {
     fn new(provider: Arc<dyn PaymentProvider>) -> Self {
-        Self { provider, calls: JoinSet::new(), answer: None, busy: HashSet::new(), look_at: Instant::now() }
+        Self { provider, calls: JoinSet::new(), answers: Vec::new(), busy: HashSet::new(), look_at: Instant::now() }
     }
 }
 
 #[async_trait]
 impl Effects for Calls {
     async fn note(&self, db: &mut PgConnection, policy: &str, events: &[Recorded<Event>]) -> sqlx::Result<()> {
-        for event in events {
-            note_one(db, policy, event).await?;
-        }
-        Ok(())
+        note(db, policy, events).await
     }
 
     fn wake(&mut self) {
@@ -140,95 +148,133 @@ impl Effects for Calls {
         .await?;
         let wait = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
         self.look_at = Instant::now() + if more { Duration::ZERO } else { wait };
-        for mut row in rows {
-            let operation = row.request.operation.0;
-            let performs = matches!(row.effect.next(Timestamp::new(now)), payments::Next::PerformAt(_));
-            if performs {
-                row.effect = row.effect.begun();
-                let sql = "update react.effects set effect = $2::json where operation = $1";
-                let mut tx = term.transaction(pool).await?;
-                sqlx::query(sql).bind(operation).bind(json(&row.effect)?).execute(&mut *tx).await?;
-                tx.commit().await?;
-                platform::faults::pass("effect.begun");
-            }
-            self.busy.insert(operation);
+        let performs = |row: &Row| matches!(row.effect.next(Timestamp::new(now)), payments::Next::PerformAt(_));
+        let (performed, looked_up): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(performs);
+        let performed: Vec<Row> = performed.into_iter().map(|row| Row { effect: row.effect.begun(), ..row }).collect();
+        store_begun(pool, term, &performed).await?;
+        let calls = performed.into_iter().map(|row| (row, true)).chain(looked_up.into_iter().map(|row| (row, false)));
+        for (row, performs) in calls {
+            self.busy.insert(row.request.operation.0);
             self.calls.spawn(call(self.provider.clone(), row, performs));
         }
         Ok(())
     }
 
     async fn answered(&mut self) {
-        while self.answer.is_none() {
+        while self.answers.is_empty() {
             match self.calls.join_next().await {
-                Some(Ok(answered)) => self.answer = Some(answered),
-                // A call that panicked is looked up when its row is due again.
-                Some(Err(error)) => tracing::error!(%error, "A call to the payment provider panicked"),
+                Some(answered) => self.answers.extend(answered),
                 None => return std::future::pending().await,
             }
         }
+        while let Some(answered) = self.calls.try_join_next() {
+            self.answers.extend(answered);
+        }
     }
 
-    /// Stores what came of a call, with the command that records it.
+    /// Stores what came of the calls, with the commands that record it.
     async fn settle(&mut self, pool: &PgPool, policy: &'static str, term: Term) -> Result<Vec<Noted>, Stopped> {
-        let Some((row, came)) = self.answer.take() else { return Ok(vec![]) };
+        let answers = std::mem::take(&mut self.answers);
+        if answers.is_empty() {
+            return Ok(vec![]);
+        }
         platform::faults::pass("effect.answered");
-        let Row { request, effect, led_by, recorded } = row;
-        let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()").fetch_one(pool).await?;
-        let (now, pace) = (Timestamp::new(now), Pace::default());
-        let step = match came {
-            Came::Performed(came) => effect.performed(came, now, pace),
-            Came::LookedUp(came) => effect.looked_up(came, now, pace),
-        };
-        let due = match step.next {
-            payments::Next::PerformAt(at) | payments::Next::LookUpAt(at) => Some(at.utc()),
-            payments::Next::Done => None,
-        };
-        let operation = request.operation;
-        let note = step.record.map(|outcome| Note {
-            led_by: LedBy { ordinal: recorded, ..led_by },
-            dispatch: Dispatch::Payment {
-                payment: request.payment,
-                ask: PaymentCommand::Record { operation, outcome },
-            },
-        });
         let mut tx = term.transaction(pool).await?;
-        sqlx::query(
-            "update react.effects set effect = $2::json, due = $3, recorded = recorded + $4 where operation = $1",
-        )
-        .bind(operation.0)
-        .bind(json(&step.effect)?)
-        .bind(due)
-        .bind(i32::from(note.is_some()))
-        .execute(&mut *tx)
-        .await?;
-        let noted = dispatches::insert(&mut tx, policy, note.as_slice()).await?;
+        let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *tx).await?;
+        let (now, pace) = (Timestamp::new(now), Pace::default());
+        let (mut settled, mut notes) = (Vec::new(), Vec::new());
+        for (Row { request, effect, led_by, recorded }, came) in answers {
+            let step = match came {
+                Came::Performed(came) => effect.performed(came, now, pace),
+                Came::LookedUp(came) => effect.looked_up(came, now, pace),
+            };
+            let due = match step.next {
+                payments::Next::PerformAt(at) | payments::Next::LookUpAt(at) => Some(at.utc()),
+                payments::Next::Done => None,
+            };
+            let (payment, operation) = (request.payment, request.operation);
+            settled.push((operation.0, json(&step.effect)?, due, i32::from(step.record.is_some())));
+            notes.extend(step.record.map(|outcome| Note {
+                led_by: LedBy { ordinal: recorded, ..led_by },
+                dispatch: Dispatch::Payment { payment, ask: PaymentCommand::Record { operation, outcome } },
+            }));
+        }
+        store_settled(&mut tx, &settled).await?;
+        let noted = dispatches::insert(&mut tx, policy, &notes).await?;
         tx.commit().await?;
-        self.busy.remove(&operation.0);
+        for (operation, ..) in settled {
+            self.busy.remove(&operation);
+        }
         self.wake();
         Ok(noted)
     }
 }
 
+/// Stores that these are begun.
+async fn store_begun(pool: &PgPool, term: Term, rows: &[Row]) -> Result<(), Stopped> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut tx = term.transaction(pool).await?;
+    sqlx::query(
+        "update react.effects e set effect = n.effect::json
+           from unnest($1::uuid[], $2::text[]) as n(operation, effect) where e.operation = n.operation",
+    )
+    .bind(rows.iter().map(|row| row.request.operation.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| json(&row.effect)).collect::<Result<Vec<_>, _>>()?)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    platform::faults::pass("effect.begun");
+    Ok(())
+}
+
+/// An operation, its effect as it is now, when it is due again, and how many commands record what came of it.
+type Settled = (Uuid, String, Option<DateTime<Utc>>, i32);
+
+async fn store_settled(db: &mut PgConnection, settled: &[Settled]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update react.effects e set effect = n.effect::json, due = n.due, recorded = e.recorded + n.records
+           from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[]) as n(operation, effect, due, records)
+          where e.operation = n.operation",
+    )
+    .bind(settled.iter().map(|(operation, ..)| *operation).collect::<Vec<_>>())
+    .bind(settled.iter().map(|(_, effect, ..)| effect.as_str()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|(_, _, due, _)| *due).collect::<Vec<_>>())
+    .bind(settled.iter().map(|(.., records)| *records).collect::<Vec<_>>())
+    .execute(db)
+    .await
+    .map(drop)
+}
+
 async fn call(provider: Arc<dyn PaymentProvider>, row: Row, performs: bool) -> (Row, Came) {
-    let came = if performs {
-        let mut request = row.request.clone();
-        if platform::faults::planted("operation-drawn-anew") {
-            request.operation = OperationId::new();
-        }
-        let came = timeout(ANSWER_WAIT_MAX, provider.perform(&request)).await.unwrap_or(Err(NoAnswer::TimedOut));
-        let given_up = came == Err(NoAnswer::TimedOut) && platform::faults::planted("silence-is-failure");
-        Came::Performed(if given_up {
-            Ok(Answer::Failed { code: "silent".into(), reason: "It did not answer.".into() })
-        } else {
-            came
-        })
-    } else {
-        let came = timeout(ANSWER_WAIT_MAX, provider.look_up(row.request.operation)).await;
-        Came::LookedUp(came.unwrap_or(Err(NoAnswer::TimedOut)))
-    };
+    let asked = AssertUnwindSafe(ask(&*provider, &row.request, performs)).catch_unwind().await;
+    let came = asked.unwrap_or_else(|_| {
+        let operation = row.request.operation;
+        tracing::error!(%operation, "A call to the payment provider panicked; what came of it is looked up");
+        if performs { Came::Performed(Err(NoAnswer::TimedOut)) } else { Came::LookedUp(Err(NoAnswer::TimedOut)) }
+    });
     let (kind, outcome) = (row.request.kind.name(), said(&came));
     calls_total(kind, outcome).increment(1);
     (row, came)
+}
+
+async fn ask(provider: &dyn PaymentProvider, request: &Request, performs: bool) -> Came {
+    if !performs {
+        let came = timeout(ANSWER_WAIT_MAX, provider.look_up(request.operation)).await;
+        return Came::LookedUp(came.unwrap_or(Err(NoAnswer::TimedOut)));
+    }
+    let mut request = request.clone();
+    if platform::faults::planted("operation-drawn-anew") {
+        request.operation = OperationId::new();
+    }
+    let came = timeout(ANSWER_WAIT_MAX, provider.perform(&request)).await.unwrap_or(Err(NoAnswer::TimedOut));
+    let given_up = came == Err(NoAnswer::TimedOut) && platform::faults::planted("silence-is-failure");
+    Came::Performed(if given_up {
+        Ok(Answer::Failed { code: "silent".into(), reason: "It did not answer.".into() })
+    } else {
+        came
+    })
 }
 
 fn calls_total(kind: &'static str, outcome: &'static str) -> metrics::Counter {
