@@ -194,6 +194,12 @@ impl<'s> World<'s> {
         self.plan.defect.as_ref().map(|defect| format!("defect={defect}")).unwrap_or_default()
     }
 
+    /// What a role is told beside the planted mistake, from its next start on.
+    pub(crate) fn tell(&mut self, index: usize, what: &str) {
+        let told = format!("{what};{}", self.planted());
+        self.roles[index].set("HANDSEL_FAULTS", &told);
+    }
+
     /// One more process, which does not run yet.
     pub(crate) fn add(&mut self, name: &str, words: &[&str]) -> anyhow::Result<usize> {
         let mut env = self.env()?;

@@ -208,10 +208,9 @@ async fn head_cut(world: &mut World<'_>) -> anyhow::Result<()> {
 
 /// Starts the projector again with something besides the planted mistake.
 async fn begin_projector(world: &mut World<'_>, with: &str) -> anyhow::Result<()> {
-    let told = format!("{with};{}", world.planted());
     let index = world.index("projector");
     world.roles[index].stop().await?;
-    world.roles[index].set("HANDSEL_FAULTS", &told);
+    world.tell(index, with);
     world.start(index).await.map(drop)
 }
 

@@ -210,11 +210,9 @@ pub(crate) async fn die_at(world: &mut World<'_>, name: &str, point: &str, pass:
 
 /// At its next start the role ends itself when it passes a place for so manieth a time.
 fn set_trap(world: &mut World<'_>, index: usize, point: &str, pass: u64) {
-    let defect = world.planted();
-    world.roles[index].set("HANDSEL_FAULTS", &format!("{point}=kill@{pass};{defect}"));
+    world.tell(index, &format!("{point}=kill@{pass}"));
 }
 
 fn clear_trap(world: &mut World<'_>, index: usize) {
-    let defect = world.planted();
-    world.roles[index].set("HANDSEL_FAULTS", &defect);
+    world.tell(index, "");
 }
