@@ -109,7 +109,8 @@ impl Store {
         self.0.publishing.watch()
     }
 
-    /// Every batch that this process commits from now on, as long as the receiver keeps up; for the relay.
+    /// Every batch that this process commits from now on, as long as the receiver keeps up: for the relay, and
+    /// for whoever else would read the same events at once.
     #[must_use]
     pub fn committed(&self) -> mpsc::Receiver<Committed> {
         self.0.publishing.subscribe()

@@ -44,25 +44,26 @@ pub(crate) async fn load(pool: &PgPool, policy: &str, context: Context) -> sqlx:
     }))
 }
 
-/// Moves from one place to the next, if it is still there; `false` if somebody else has moved it.
+/// Moves from one place to the next in each of these stores, if all of them are still there; `false` if somebody else has
+/// moved one.
 pub(crate) async fn advance(
     db: &mut PgConnection,
     policy: &str,
-    context: Context,
-    from: &Checkpoint,
-    to: &Checkpoint,
+    moves: &[(Context, Checkpoint, Checkpoint)],
 ) -> sqlx::Result<bool> {
     let moved = sqlx::query(
-        "update react.checkpoints set position = $5, event_id = $6
-          where policy = $1 and context = $2 and history = $3 and position = $4",
+        "update react.checkpoints c set position = m.position, event_id = m.event_id
+           from unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::uuid[])
+                as m(context, history, was, position, event_id)
+          where c.policy = $1 and c.context = m.context and c.history = m.history and c.position = m.was",
     )
     .bind(policy)
-    .bind(context.name())
-    .bind(from.history.0)
-    .bind(from.position.get())
-    .bind(to.position.get())
-    .bind(to.event_id)
+    .bind(moves.iter().map(|(context, ..)| context.name()).collect::<Vec<_>>())
+    .bind(moves.iter().map(|(_, from, _)| from.history.0).collect::<Vec<_>>())
+    .bind(moves.iter().map(|(_, from, _)| from.position.get()).collect::<Vec<_>>())
+    .bind(moves.iter().map(|(.., to)| to.position.get()).collect::<Vec<_>>())
+    .bind(moves.iter().map(|(.., to)| to.event_id).collect::<Vec<_>>())
     .execute(db)
     .await?;
-    Ok(moved.rows_affected() == 1)
+    Ok(usize::try_from(moved.rows_affected()).is_ok_and(|count| count == moves.len()))
 }

@@ -9,6 +9,8 @@
 mod mails;
 mod payment_provider;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::policies::Policy;
 use envelope::Recorded;
@@ -16,7 +18,7 @@ use event_schemas::Event;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::Instant;
 
-use crate::dispatches::Noted;
+use crate::dispatches::Row;
 use crate::engine::Engine;
 use crate::reading::Stopped;
 use crate::term::Term;
@@ -37,11 +39,14 @@ pub(crate) struct Kind {
 /// The effects of a policy, at work.
 #[async_trait]
 pub(crate) trait Effects: Send + Sync {
-    /// Notes what events ask for, in the transaction of the checkpoint.
-    async fn note(&self, db: &mut PgConnection, policy: &str, events: &[Recorded<Event>]) -> sqlx::Result<()>;
+    /// Whether an event asks for something.
+    fn asks(&self, event: &Recorded<Event>) -> bool;
 
-    /// Something new may be due.
-    fn wake(&mut self);
+    /// Whether somebody waits for it.
+    fn is_urgent(&self) -> bool;
+
+    /// Notes what events ask for, in the transaction of the checkpoint. It may be begun when that is committed.
+    async fn note(&mut self, db: &mut PgConnection, policy: &str, events: &[Arc<Recorded<Event>>]) -> sqlx::Result<()>;
 
     /// When the ledger is to be looked at next.
     fn look_at(&self) -> Instant;
@@ -54,7 +59,7 @@ pub(crate) trait Effects: Send + Sync {
     async fn answered(&mut self);
 
     /// Stores what came, with the commands that follow from it.
-    async fn settle(&mut self, pool: &PgPool, policy: &'static str, term: Term) -> Result<Vec<Noted>, Stopped>;
+    async fn settle(&mut self, pool: &PgPool, policy: &'static str, term: Term) -> Result<Vec<Row>, Stopped>;
 
     /// What waits for a person, for whoever asks how the policy is.
     fn remark(&self) -> Option<String> {

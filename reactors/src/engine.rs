@@ -28,6 +28,8 @@ const LOCK_KIND: i32 = 0x4853_5243;
 const CONNECTIONS_MAX: u32 = 6;
 /// How long one that was frozen in a transaction keeps others from leading.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(10);
+/// How long a policy that is asked to end may take to store what it has read.
+const STORE_AT_END_MAX: Duration = Duration::from_secs(1);
 /// How long a policy waits that cannot go on.
 const RETRY_STOPPED: Duration = Duration::from_secs(2);
 
@@ -107,10 +109,10 @@ impl Engine {
         let (policy, shutdown) = (self.policy.name, self.shutdown.clone());
         session::show_metrics(policy, self.kind);
         while !shutdown.is_cancelled() {
-            let stopped = tokio::select! {
-                stopped = self.lead() => stopped,
-                () = shutdown.cancelled() => return,
-            };
+            let stopped = self.lead().await;
+            if shutdown.is_cancelled() {
+                return;
+            }
             if let Err(Stopped::Settled) = stopped {
                 tracing::info!(policy, "Somebody settled what was parked; reading it again");
             } else if let Err(reason) = stopped {
@@ -130,13 +132,22 @@ impl Engine {
 
     /// Works for as long as this process holds the policy's lock; stands by until then.
     async fn lead(&mut self) -> Result<(), Stopped> {
-        let lock = (LOCK_KIND, self.policy.name);
-        let mut lead = Lead::take(&self.url, "handsel reactor lock", lock, &self.check).await?;
-        tracing::info!(policy = self.policy.name, "The policy runs here");
-        let mut session = Session::begin(self).await?;
+        let shutdown = self.shutdown.clone();
+        let Some(begun) = shutdown.run_until_cancelled(self.begin()).await else { return Ok(()) };
+        let (mut lead, mut session) = begun?;
         tokio::select! {
-            stopped = session.work(self) => stopped,
-            stopped = lead.lost() => Err(stopped),
+            stopped = session.work(self) => return stopped,
+            stopped = lead.lost() => return Err(stopped),
+            () = shutdown.cancelled() => {}
         }
+        // Whoever takes over, also with a newer version of the policy, then begins where this one ended.
+        tokio::time::timeout(STORE_AT_END_MAX, session.store(self)).await.unwrap_or(Ok(()))
+    }
+
+    async fn begin(&self) -> Result<(Lead, Session), Stopped> {
+        let lock = (LOCK_KIND, self.policy.name);
+        let lead = Lead::take(&self.url, "handsel reactor lock", lock, &self.check).await?;
+        tracing::info!(policy = self.policy.name, "The policy runs here");
+        Ok((lead, Session::begin(self).await?))
     }
 }

@@ -1,16 +1,25 @@
 //! Which command is sent next: to one aggregate one after another, to different ones side by side.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use crate::dispatches::Noted;
 
 /// Type and id of an aggregate.
 type Target = (String, String);
 
-/// Commands that were noted and are not answered yet.
+/// A command on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Sending {
+    /// Its place in the order of all that a session sends.
+    pub(crate) place: u64,
+    pub(crate) noted: Arc<Noted>,
+}
+
+/// Commands that are not answered yet.
 #[derive(Default)]
 pub(crate) struct Lanes {
-    waiting: HashMap<Target, VecDeque<Noted>>,
+    waiting: HashMap<Target, VecDeque<Sending>>,
     /// Lanes whose first command can be sent.
     ready: VecDeque<Target>,
     /// Lanes of which one is under way.
@@ -32,19 +41,15 @@ impl Lanes {
     }
 
     /// One more, behind all others for the same aggregate.
-    pub(crate) fn push(&mut self, noted: Noted) {
-        let target = noted.target.clone();
-        if noted.parked {
-            self.parked.insert(target);
-            return;
-        }
+    pub(crate) fn push(&mut self, sending: Sending) {
+        let target = sending.noted.target.clone();
         if self.parked.contains(&target) {
             // It is read again when the one before it is settled.
             return;
         }
         let lane = self.waiting.entry(target.clone()).or_default();
         let first = lane.is_empty();
-        lane.push_back(noted);
+        lane.push_back(sending);
         self.len += 1;
         if first && !self.busy.contains(&target) {
             self.ready.push_back(target);
@@ -52,16 +57,16 @@ impl Lanes {
     }
 
     /// The next command to send. Its lane is busy until it is [`Lanes::answered`] or [`Lanes::refused`].
-    pub(crate) fn next(&mut self) -> Option<Noted> {
+    pub(crate) fn next(&mut self) -> Option<Sending> {
         let target = self.ready.pop_front()?;
         let lane = self.waiting.get_mut(&target)?;
-        let noted = lane.pop_front()?;
+        let sending = lane.pop_front()?;
         self.len -= 1;
         if lane.is_empty() {
             self.waiting.remove(&target);
         }
         self.busy.insert(target);
-        Some(noted)
+        Some(sending)
     }
 
     /// The command under way for this aggregate took effect, or had none.
@@ -72,7 +77,7 @@ impl Lanes {
         }
     }
 
-    /// The command under way was refused, so that it and all behind it wait for a person.
+    /// What is asked of this aggregate was refused, so that it and all behind it wait for a person.
     pub(crate) fn refused(&mut self, target: &Target) {
         self.busy.remove(target);
         self.len -= self.waiting.remove(target).map_or(0, |lane| lane.len());
@@ -83,36 +88,37 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use domain::policies::{Dispatch, OrderAsk};
-    use envelope::Cause;
+    use envelope::{Cause, Position};
+    use event_schemas::Context;
     use event_schemas::ids::OrderId;
     use uuid::Uuid;
 
     use super::*;
+    use crate::dispatches::LedBy;
 
-    fn noted(number: i64, target: &str) -> Noted {
-        Noted {
-            number,
-            event_id: Uuid::nil(),
-            ordinal: 0,
-            cause: Cause::new("ana", Uuid::nil()),
+    fn sending(place: u64, target: &str) -> Sending {
+        let (context, position) = (Context::Orders, Position::ZERO);
+        let cause = Cause::new("ana", Uuid::nil());
+        let noted = Noted {
+            led_by: LedBy { context, position, ordinal: 0, event_id: Uuid::nil(), cause },
             target: ("order".to_owned(), target.to_owned()),
             dispatch: Dispatch::Order { order: OrderId(Uuid::nil()), ask: OrderAsk::Reserve },
-            parked: false,
-        }
+        };
+        Sending { place, noted: Arc::new(noted) }
     }
 
-    fn next(lanes: &mut Lanes) -> Option<i64> {
-        lanes.next().map(|noted| noted.number)
+    fn next(lanes: &mut Lanes) -> Option<u64> {
+        lanes.next().map(|sending| sending.place)
     }
 
     #[test]
     fn one_aggregate_is_asked_one_after_another_and_others_meanwhile() {
         let mut lanes = Lanes::default();
-        for (number, target) in [(1, "a"), (2, "a"), (3, "b")] {
-            lanes.push(noted(number, target));
+        for (place, target) in [(1, "a"), (2, "a"), (3, "b")] {
+            lanes.push(sending(place, target));
         }
         assert_eq!((next(&mut lanes), next(&mut lanes), next(&mut lanes)), (Some(1), Some(3), None));
-        lanes.push(noted(4, "b"));
+        lanes.push(sending(4, "b"));
         assert_eq!(next(&mut lanes), None);
         lanes.answered(&("order".into(), "b".into()));
         assert_eq!((next(&mut lanes), lanes.len()), (Some(4), 1));
@@ -125,21 +131,21 @@ mod tests {
     #[test]
     fn nothing_passes_what_was_refused() {
         let mut lanes = Lanes::default();
-        for (number, target) in [(1, "a"), (2, "a"), (3, "b")] {
-            lanes.push(noted(number, target));
+        for (place, target) in [(1, "a"), (2, "a"), (3, "b")] {
+            lanes.push(sending(place, target));
         }
         assert_eq!(next(&mut lanes), Some(1));
         lanes.refused(&("order".into(), "a".into()));
-        lanes.push(noted(4, "a"));
+        lanes.push(sending(4, "a"));
         assert_eq!((next(&mut lanes), next(&mut lanes), lanes.len()), (Some(3), None, 0));
     }
 
     #[test]
-    fn what_was_parked_before_the_start_holds_its_lane() {
+    fn what_was_refused_before_the_start_holds_its_lane() {
         let mut lanes = Lanes::default();
-        lanes.push(Noted { parked: true, ..noted(1, "a") });
-        lanes.push(noted(2, "a"));
-        lanes.push(noted(3, "b"));
+        lanes.refused(&("order".into(), "a".into()));
+        lanes.push(sending(2, "a"));
+        lanes.push(sending(3, "b"));
         assert_eq!((next(&mut lanes), next(&mut lanes)), (Some(3), None));
     }
 }

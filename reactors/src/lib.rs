@@ -1,9 +1,12 @@
 //! Runs policies: reads what happened, notes what follows from it, and asks for that until it is answered.
 //!
-//! What follows is noted in the transaction that moves the policy's checkpoint, so each event is reacted to once in
-//! effect. It is sent from there under a key that derives from policy, event and ordinal, so that sending it again is
-//! answered as before. A broker has no part in it: policies read the stores.
+//! What follows is sent at once, under a key that derives from policy, event and ordinal, so that sending it again is
+//! answered as before. What is not answered a moment later is noted in the transaction that moves the policy's
+//! checkpoint past the event; until then whoever begins anew reads the event again. So each event is reacted to once in
+//! effect. A broker has no part in it: policies read the stores.
 
+mod ahead;
+mod backlog;
 mod checkpoints;
 mod dispatches;
 mod effects;

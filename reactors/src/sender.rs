@@ -72,13 +72,13 @@ fn asked(policy: &'static str, noted: &Noted) -> Ask {
     let caller = format!("policy:{policy}");
     let cause = Cause {
         actor: caller.clone(),
-        correlation_id: noted.cause.correlation_id,
-        causation_id: Some(noted.event_id),
-        traceparent: noted.cause.traceparent.clone(),
+        correlation_id: noted.led_by.cause.correlation_id,
+        causation_id: Some(noted.led_by.event_id),
+        traceparent: noted.led_by.cause.traceparent.clone(),
     };
     let asked = json(&noted.dispatch).unwrap_or_default();
     let fingerprint = Sha256::digest(asked.as_bytes()).into();
-    let key = format!("{}/{}", noted.event_id, noted.ordinal);
+    let key = format!("{}/{}", noted.led_by.event_id, noted.led_by.ordinal);
     Ask::new(cause).with_key(IdempotencyKey { caller, key, fingerprint })
 }
 

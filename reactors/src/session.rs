@@ -8,14 +8,15 @@ use envelope::Position;
 use event_schemas::Context;
 use futures::FutureExt as _;
 use futures::future::try_join_all;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::checkpoints::Checkpoint;
-use crate::dispatches::{self, Noted};
+use crate::ahead::Ahead;
+use crate::backlog::Backlog;
+use crate::dispatches;
 use crate::effects::{Effects, Kind};
 use crate::engine::Engine;
-use crate::lanes::Lanes;
+use crate::lanes::Sending;
 use crate::reading::{self, Stopped};
 use crate::sender::Sent;
 use crate::term::Term;
@@ -36,14 +37,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a policy has in hand.
 pub(crate) struct Session {
-    checkpoints: BTreeMap<Context, Checkpoint>,
-    lanes: Lanes,
-    /// The newest command that is in the lanes, or was.
+    ahead: Ahead,
+    backlog: Backlog,
+    /// The newest command that was taken from the table.
     newest: i64,
-    /// There are more in the table than were taken into the lanes.
+    /// There are more in the table than were taken.
     more: bool,
-    under_way: JoinSet<(Noted, Sent)>,
-    answered: Vec<i64>,
+    under_way: JoinSet<(Sending, Sent)>,
     /// Timers due by then fire as soon as the stores have been read up to there.
     firing: Option<(DateTime<Utc>, BTreeMap<Context, Position>)>,
     look_at: Instant,
@@ -62,22 +62,18 @@ impl Session {
             let begun = reading::begin(&engine.pool, engine.policy, *context, reader).await?;
             checkpoints.insert(*context, begun);
         }
-        let (lanes, under_way) = (Lanes::default(), JoinSet::new());
-        let (answered, firing, look_at) = (Vec::new(), None, Instant::now());
-        let effects = engine.kind.map(|kind| (kind.begin)(engine));
         let settled = timers::agenda(&engine.pool, engine.policy.name).await?.settled;
         Ok(Self {
-            checkpoints,
-            lanes,
+            ahead: Ahead::new(checkpoints),
+            backlog: Backlog::default(),
             newest: 0,
             more: true,
-            under_way,
-            answered,
-            firing,
-            look_at,
+            under_way: JoinSet::new(),
+            firing: None,
+            look_at: Instant::now(),
             term,
             settled,
-            effects,
+            effects: engine.kind.map(|kind| (kind.begin)(engine)),
         })
     }
 
@@ -94,17 +90,21 @@ impl Session {
             moved |= self.take(engine).await?;
             self.tell(engine);
             moved |= self.react(engine).await?;
+            // Also before anything is sent: who was frozen meanwhile and leads no more finds out here.
+            if self.ahead.store_at().is_some_and(|at| at <= Instant::now()) {
+                self.store(engine).await?;
+            }
             moved |= self.fire(engine).await?;
             self.ask_outside(engine).await?;
             self.send(engine);
             // What happens now is more urgent than what is over.
-            if !moved || self.answered.len() >= ANSWERED_MAX {
+            if !moved || self.backlog.over().len() >= ANSWERED_MAX {
                 self.forget(engine).await?;
             }
             if moved {
                 continue;
             }
-            let (full, wake_at) = (self.lanes.len() >= WAITING_MAX, self.wake_at());
+            let (full, wake_at) = (self.backlog.waiting() >= WAITING_MAX, self.wake_at());
             tokio::select! {
                 Some(sent) = self.under_way.join_next() => self.settle(engine, sent).await?,
                 () = answered(&mut self.effects) => self.record(engine).await?,
@@ -114,9 +114,18 @@ impl Session {
         }
     }
 
+    /// Stores what was read, so that whoever takes over need not read it again.
+    pub(crate) async fn store(&mut self, engine: &Engine) -> Result<(), Stopped> {
+        if self.ahead.store_at().is_none() {
+            return Ok(());
+        }
+        let (policy, effects) = (engine.policy.name, self.effects.as_deref_mut());
+        self.ahead.store(&engine.pool, policy, &mut self.backlog, effects).await
+    }
+
     /// Work may be given also while something waits for a person.
     fn tell(&self, engine: &Engine) {
-        let refused = match self.lanes.parked() {
+        let refused = match self.backlog.parked() {
             0 => None,
             count => Some(format!(
                 "commands for {count} aggregates were refused and wait for a person: see `handsel policies parked`"
@@ -128,55 +137,43 @@ impl Session {
         }
     }
 
-    /// Takes commands that were noted before into the lanes.
+    /// Takes commands that were stored by whoever led before.
     async fn take(&mut self, engine: &Engine) -> Result<bool, Stopped> {
-        if !self.more || self.lanes.len() >= WAITING_MAX {
+        if !self.more || self.backlog.waiting() >= WAITING_MAX {
             return Ok(false);
         }
         let max = i64::try_from(WAITING_MAX).unwrap_or(i64::MAX);
-        let noted = dispatches::after(&engine.pool, engine.policy.name, self.newest, max).await?;
-        self.more = i64::try_from(noted.len()).is_ok_and(|count| count == max);
-        let any = !noted.is_empty();
-        self.push(noted);
+        let rows = dispatches::after(&engine.pool, engine.policy.name, self.newest, max).await?;
+        self.more = i64::try_from(rows.len()).is_ok_and(|count| count == max);
+        self.newest = rows.last().map_or(self.newest, |row| row.number);
+        let any = !rows.is_empty();
+        rows.into_iter().for_each(|row| self.backlog.stands(row));
         Ok(any)
-    }
-
-    fn push(&mut self, noted: Vec<Noted>) {
-        for one in noted {
-            // What is noted while the table is still being read is met again there.
-            if one.number > self.newest {
-                self.newest = one.number;
-                self.lanes.push(one);
-            }
-        }
     }
 
     /// Reads each store once, if it has grown.
     async fn react(&mut self, engine: &Engine) -> Result<bool, Stopped> {
-        if self.more || self.lanes.len() >= WAITING_MAX {
+        if self.more || self.backlog.waiting() >= WAITING_MAX {
             return Ok(false);
         }
         let grown = engine.readers.iter().filter_map(|(context, reader)| {
-            let from = self.checkpoints.get(context).filter(|from| engine.heads.newest(*context) > from.position)?;
-            Some(reading::read(engine.policy, *context, reader, *from, self.effects.is_some()))
+            let from = self.ahead.at(*context).filter(|from| engine.heads.newest(*context) > from.position)?;
+            Some(async move { reading::next(*context, reader, &engine.heads, &from).await })
         });
-        let mut steps: Vec<_> = try_join_all(grown).await?.into_iter().flatten().collect();
-        if steps.is_empty() {
-            return Ok(false);
+        let events: Vec<_> = try_join_all(grown).await?.into_iter().flatten().collect();
+        for event in &events {
+            self.ahead.reads(engine.policy, event, &mut self.backlog, self.effects.as_deref());
         }
-        let noted = reading::write(&engine.pool, engine.policy, &mut steps, self.effects.as_deref()).await?;
-        self.checkpoints.extend(steps.iter().map(|step| (step.context, step.to)));
-        self.push(noted);
-        if let Some(effects) = &mut self.effects {
-            effects.wake();
+        if !events.is_empty() && platform::faults::planted("checkpoint-before-notes") {
+            self.store(engine).await?;
         }
-        Ok(true)
+        Ok(!events.is_empty())
     }
 
     /// Fires what is due. Whatever was recorded before a timer was due has been reacted to by then, so that what makes
     /// it needless has been heard of.
     async fn fire(&mut self, engine: &Engine) -> Result<bool, Stopped> {
-        if self.lanes.len() >= WAITING_MAX || self.more {
+        if self.backlog.waiting() >= WAITING_MAX || self.more {
             return Ok(false);
         }
         if self.firing.is_none() && Instant::now() >= self.look_at {
@@ -195,108 +192,109 @@ impl Session {
             }
         }
         let Some((by, heads)) = &self.firing else { return Ok(false) };
-        let read = |(context, head): (&Context, &Position)| {
-            self.checkpoints.get(context).is_some_and(|at| at.position >= *head)
-        };
+        let read =
+            |(context, head): (&Context, &Position)| self.ahead.at(*context).is_some_and(|at| at.position >= *head);
         if !heads.iter().all(read) {
             return Ok(false);
         }
+        let by = *by;
+        // What followed before stands before it in the table, and what is forgotten is gone from there.
+        self.store(engine).await?;
         let mut tx = self.term.transaction(&engine.pool).await?;
-        let noted = timers::fire(&mut tx, engine.policy.name, *by, TIMERS_MAX).await?;
+        let rows = timers::fire(&mut tx, engine.policy.name, by, TIMERS_MAX).await?;
         tx.commit().await?;
-        timers_total(engine.policy.name).increment(u64::try_from(noted.len()).unwrap_or_default());
-        if i64::try_from(noted.len()).is_ok_and(|count| count < TIMERS_MAX) {
+        timers_total(engine.policy.name).increment(u64::try_from(rows.len()).unwrap_or_default());
+        if i64::try_from(rows.len()).is_ok_and(|count| count < TIMERS_MAX) {
             self.firing = None;
             self.look_at = Instant::now();
         }
-        self.push(noted);
+        rows.into_iter().for_each(|row| self.backlog.stands(row));
         Ok(true)
     }
 
     /// Begins what is due outside.
     async fn ask_outside(&mut self, engine: &Engine) -> Result<(), Stopped> {
         match &mut self.effects {
-            Some(effects) => effects.begin(&engine.pool, engine.policy.name, self.term).await,
-            None => Ok(()),
+            // What is stored meanwhile would be met again in a table that is still being read.
+            Some(effects) if !self.more => effects.begin(&engine.pool, engine.policy.name, self.term).await,
+            Some(_) | None => Ok(()),
         }
     }
 
     /// Stores what came of it, and notes what is to be recorded of that.
     async fn record(&mut self, engine: &Engine) -> Result<(), Stopped> {
         if let Some(effects) = &mut self.effects {
-            let noted = effects.settle(&engine.pool, engine.policy.name, self.term).await?;
-            self.push(noted);
+            let rows = effects.settle(&engine.pool, engine.policy.name, self.term).await?;
+            rows.into_iter().for_each(|row| self.backlog.stands(row));
         }
         Ok(())
     }
 
     fn wake_at(&self) -> Instant {
-        self.effects.as_ref().map_or(self.look_at, |effects| effects.look_at().min(self.look_at))
+        let effects = self.effects.as_ref().map(|effects| effects.look_at());
+        [effects, self.ahead.store_at()].into_iter().flatten().fold(self.look_at, Instant::min)
     }
 
     /// Sends as much as may be under way.
     fn send(&mut self, engine: &Engine) {
         while self.under_way.len() < IN_FLIGHT_MAX {
-            let Some(noted) = self.lanes.next() else { return };
+            let Some(sending) = self.backlog.next() else { return };
             let (sender, policy) = (engine.sender.clone(), engine.policy.name);
             self.under_way.spawn(async move {
                 loop {
-                    match sender.send(policy, &noted).await {
+                    match sender.send(policy, &sending.noted).await {
                         Sent::Later(why) => {
                             tracing::debug!(policy, why, "A command cannot be asked for now");
                             tokio::time::sleep(RETRY).await;
                         }
-                        sent => return (noted, sent),
+                        sent => return (sending, sent),
                     }
                 }
             });
         }
     }
 
-    async fn settle(
-        &mut self,
-        engine: &Engine,
-        sent: Result<(Noted, Sent), tokio::task::JoinError>,
-    ) -> Result<(), Stopped> {
+    async fn settle(&mut self, engine: &Engine, sent: Result<(Sending, Sent), JoinError>) -> Result<(), Stopped> {
         let policy = engine.policy.name;
-        let (noted, sent) = match sent {
-            Ok(sent) => sent,
-            Err(error) => {
-                let failed = std::io::Error::other(error);
-                return Err(Stopped::Database(sqlx::Error::Io(failed)));
-            }
-        };
+        let (sending, sent) = sent.map_err(|error| Stopped::Database(sqlx::Error::Io(std::io::Error::other(error))))?;
+        platform::faults::pass("policy.answered");
         dispatches_total(policy, if let Sent::Refused(_) = &sent { "refused" } else { "done" }).increment(1);
         match sent {
-            Sent::Done | Sent::Later(_) => {
-                self.lanes.answered(&noted.target);
-                self.answered.push(noted.number);
-            }
+            Sent::Done | Sent::Later(_) => self.backlog.answered(&sending),
             Sent::Refused(why) => {
-                let (kind, id) = &noted.target;
+                let (kind, id) = &sending.noted.target;
                 tracing::error!(
                     policy,
                     why,
                     "A command was refused, so that it and what follows for {kind} {id} wait; see `handsel policies \
                      parked`: {why}"
                 );
-                let mut tx = self.term.transaction(&engine.pool).await?;
-                dispatches::park(&mut tx, noted.number, &why).await?;
-                tx.commit().await?;
-                self.lanes.refused(&noted.target);
+                self.park(engine, &sending, &why).await?;
             }
         }
         Ok(())
     }
 
+    /// It stays in the table until a person has looked at it.
+    async fn park(&mut self, engine: &Engine, sending: &Sending, why: &str) -> Result<(), Stopped> {
+        if self.backlog.number(sending).is_none() {
+            self.store(engine).await?;
+        }
+        if let Some(number) = self.backlog.number(sending) {
+            let mut tx = self.term.transaction(&engine.pool).await?;
+            dispatches::park(&mut tx, number, why).await?;
+            tx.commit().await?;
+        }
+        self.backlog.refused(sending);
+        Ok(())
+    }
+
     /// Removes what was answered. Where this is not reached, it is sent again and answered as before.
     async fn forget(&mut self, engine: &Engine) -> Result<(), Stopped> {
-        if self.answered.is_empty() {
-            return Ok(());
+        if !self.backlog.over().is_empty() {
+            dispatches::remove(&engine.pool, self.backlog.over()).await?;
+            self.backlog.removed();
         }
-        platform::faults::pass("policy.answered");
-        dispatches::remove(&engine.pool, &self.answered).await?;
-        self.answered.clear();
         Ok(())
     }
 }

@@ -28,6 +28,11 @@ impl Term {
         Ok(Self { policy, number })
     }
 
+    /// The number, for a statement that compares it itself.
+    pub(crate) fn number(self) -> i64 {
+        self.number
+    }
+
     /// A transaction during which nobody else begins to lead.
     ///
     /// # Errors

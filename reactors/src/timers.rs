@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::policies::Timer;
 use sqlx::{PgConnection, PgPool};
 
-use crate::dispatches::{COLUMNS, LedBy, Noted, json, noted};
+use crate::dispatches::{self, COLUMNS, LedBy, json};
 
 /// What a batch of events does to the timers of a policy: each is set or forgotten once, by whoever came last.
 #[derive(Default)]
@@ -94,14 +94,18 @@ pub(crate) async fn agenda(pool: &PgPool, policy: &str) -> sqlx::Result<Agenda> 
 }
 
 /// Turns timers that were due by then into commands that are to be sent now, at most so many.
-pub(crate) async fn fire(db: &mut PgConnection, policy: &str, by: DateTime<Utc>, max: i64) -> sqlx::Result<Vec<Noted>> {
+pub(crate) async fn fire(
+    db: &mut PgConnection,
+    policy: &str,
+    by: DateTime<Utc>,
+    max: i64,
+) -> sqlx::Result<Vec<dispatches::Row>> {
     let sql = format!(
         "with due as (
-             delete from react.timers t
-              using (select name, about from react.timers where policy = $1 and due <= $2
-                      order by due limit $3 for update skip locked) d
-              where t.policy = $1 and t.name = d.name and t.about = d.about
-             returning t.*)
+             delete from react.timers
+              where ctid = any(array(select ctid from react.timers where policy = $1 and due <= $2
+                                      order by due limit $3 for update skip locked))
+             returning *)
          insert into react.dispatches
                 (policy, context, position, ordinal, event_id, cause, target_type, target_id, dispatch)
          select policy, context, position, ordinal, event_id, cause, target_type, target_id, dispatch
@@ -109,5 +113,5 @@ pub(crate) async fn fire(db: &mut PgConnection, policy: &str, by: DateTime<Utc>,
          returning {COLUMNS}"
     );
     let rows = sqlx::query(&sql).bind(policy).bind(by).bind(max).fetch_all(db).await?;
-    rows.iter().map(noted).collect()
+    rows.iter().map(dispatches::row).collect()
 }

@@ -3,6 +3,7 @@
 //! What comes next with a mail says [`crate::mail::step`]; here it is stored before and after the server is asked.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,10 +17,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::{Effects, Kind};
-use crate::dispatches::Noted;
-use crate::mail::Mailer;
+use crate::dispatches;
 use crate::mail::ledger::{self, Agenda, Row};
 use crate::mail::step::{Came, State};
+use crate::mail::{Letter, Mailer};
 use crate::reading::Stopped;
 use crate::term::Term;
 
@@ -64,12 +65,17 @@ impl Mails {
 
 #[async_trait]
 impl Effects for Mails {
-    async fn note(&self, db: &mut PgConnection, policy: &str, events: &[Recorded<Event>]) -> sqlx::Result<()> {
-        ledger::note(db, policy, events).await
+    fn asks(&self, event: &Recorded<Event>) -> bool {
+        Letter::of(event).is_some()
     }
 
-    fn wake(&mut self) {
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    async fn note(&mut self, db: &mut PgConnection, policy: &str, events: &[Arc<Recorded<Event>>]) -> sqlx::Result<()> {
         self.look_at = Instant::now();
+        ledger::note(db, policy, events).await
     }
 
     fn look_at(&self) -> Instant {
@@ -111,7 +117,12 @@ impl Effects for Mails {
         }
     }
 
-    async fn settle(&mut self, pool: &PgPool, policy: &'static str, term: Term) -> Result<Vec<Noted>, Stopped> {
+    async fn settle(
+        &mut self,
+        pool: &PgPool,
+        policy: &'static str,
+        term: Term,
+    ) -> Result<Vec<dispatches::Row>, Stopped> {
         platform::faults::pass("mail.answered");
         let mut tx = term.transaction(pool).await?;
         // What came meanwhile is stored along.
@@ -134,7 +145,7 @@ impl Effects for Mails {
             }
         }
         tx.commit().await?;
-        self.wake();
+        self.look_at = Instant::now();
         Ok(vec![])
     }
 

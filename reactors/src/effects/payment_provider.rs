@@ -17,6 +17,7 @@ use envelope::{Cause, Position, Recorded, Timestamp};
 use event_schemas::ids::OperationId;
 use event_schemas::{Context, Event};
 use futures::FutureExt as _;
+use platform::clock;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row as _};
 use tokio::task::JoinSet;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{Effects, Kind};
-use crate::dispatches::{self, LedBy, Note, Noted, json};
+use crate::dispatches::{self, LedBy, Noted, json};
 use crate::payments::{self, Answer, DELAY_MS_MAX, Effect, NoAnswer, Pace, PaymentProvider, Request};
 use crate::reading::Stopped;
 use crate::term::Term;
@@ -47,6 +48,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 struct Calls {
     provider: Arc<dyn PaymentProvider>,
     calls: JoinSet<(Row, Came)>,
+    /// What was noted as begun, and is to be asked for as soon as that is committed.
+    noted: Vec<Row>,
     /// Answers that are not stored yet.
     answers: Vec<(Row, Came)>,
     busy: HashSet<Uuid>,
@@ -67,49 +70,77 @@ enum Came {
     LookedUp(Result<Option<Answer>, NoAnswer>),
 }
 
-/// Notes what events ask of the provider, in the transaction of the checkpoint.
-async fn note(db: &mut PgConnection, policy: &str, events: &[Recorded<Event>]) -> sqlx::Result<()> {
-    let asked: Vec<_> = events.iter().filter_map(|event| Some((Request::of(event)?, event))).collect();
-    if asked.is_empty() {
-        return Ok(());
-    }
-    let each = |of: fn(&(Request, &Recorded<Event>)) -> sqlx::Result<String>| -> sqlx::Result<Vec<String>> {
-        asked.iter().map(of).collect()
-    };
-    sqlx::query(
+/// Notes what is asked of the provider, in the transaction of the checkpoint. What was noted before is left out.
+async fn note(db: &mut PgConnection, policy: &str, rows: Vec<Row>) -> sqlx::Result<Vec<Row>> {
+    let inserted: HashSet<Uuid> = sqlx::query_scalar(
         "insert into react.effects (operation, policy, context, position, event_id, cause, request, effect, due)
          select operation, $1, context, position, event_id, cause::json, request::json, effect::json, clock_timestamp()
            from unnest($2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[], $7::text[], $8::text[])
                 as n(operation, context, position, event_id, cause, request, effect)
-             on conflict do nothing",
+             on conflict do nothing
+         returning operation",
     )
     .bind(policy)
-    .bind(asked.iter().map(|(request, _)| request.operation.0).collect::<Vec<_>>())
-    .bind(asked.iter().map(|(_, event)| event.data.context().name()).collect::<Vec<_>>())
-    .bind(asked.iter().map(|(_, event)| event.position.get()).collect::<Vec<_>>())
-    .bind(asked.iter().map(|(_, event)| event.event_id).collect::<Vec<_>>())
-    .bind(each(|(_, event)| json(&event.cause))?)
-    .bind(each(|(request, _)| json(request))?)
-    .bind(each(|(request, _)| json(&Effect::new(request.kind)))?)
-    .execute(db)
-    .await?;
-    Ok(())
+    .bind(rows.iter().map(|row| row.request.operation.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.led_by.context.name()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.led_by.position.get()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.led_by.event_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| json(&row.led_by.cause)).collect::<Result<Vec<_>, _>>()?)
+    .bind(rows.iter().map(|row| json(&row.request)).collect::<Result<Vec<_>, _>>()?)
+    .bind(rows.iter().map(|row| json(&row.effect)).collect::<Result<Vec<_>, _>>()?)
+    .fetch_all(db)
+    .await?
+    .into_iter()
+    .collect();
+    Ok(rows.into_iter().filter(|row| inserted.contains(&row.request.operation.0)).collect())
 }
 
 impl Calls {
     fn new(provider: Arc<dyn PaymentProvider>) -> Self {
-        Self { provider, calls: JoinSet::new(), answers: Vec::new(), busy: HashSet::new(), look_at: Instant::now() }
+        let (calls, noted, answers, busy) = (JoinSet::new(), Vec::new(), Vec::new(), HashSet::new());
+        Self { provider, calls, noted, answers, busy, look_at: Instant::now() }
+    }
+
+    /// How many more calls may be under way.
+    fn free(&self) -> usize {
+        CALLS_MAX.saturating_sub(self.calls.len() + self.noted.len())
+    }
+
+    fn call(&mut self, row: Row, performs: bool) {
+        self.busy.insert(row.request.operation.0);
+        self.calls.spawn(call(self.provider.clone(), row, performs));
     }
 }
 
 #[async_trait]
 impl Effects for Calls {
-    async fn note(&self, db: &mut PgConnection, policy: &str, events: &[Recorded<Event>]) -> sqlx::Result<()> {
-        note(db, policy, events).await
+    fn asks(&self, event: &Recorded<Event>) -> bool {
+        Request::of(event).is_some()
     }
 
-    fn wake(&mut self) {
-        self.look_at = Instant::now();
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    /// What can be asked for at once is noted as begun, so that it need not be written again before.
+    async fn note(&mut self, db: &mut PgConnection, policy: &str, events: &[Arc<Recorded<Event>>]) -> sqlx::Result<()> {
+        let mut free = self.free();
+        let row = |event: &Arc<Recorded<Event>>| {
+            let request = Request::of(event)?;
+            let (context, position, event_id) = (event.data.context(), event.position, event.event_id);
+            let led_by = LedBy { context, position, ordinal: 0, event_id, cause: event.cause.clone() };
+            let effect = Effect::new(request.kind);
+            let effect = if free > 0 { effect.begun() } else { effect };
+            free = free.saturating_sub(1);
+            Some(Row { request, effect, led_by, recorded: 0 })
+        };
+        let rows = note(db, policy, events.iter().filter_map(row).collect()).await?;
+        let (begun, waiting): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.effect.attempts > 0);
+        self.noted.extend(begun);
+        if !waiting.is_empty() {
+            self.look_at = Instant::now();
+        }
+        Ok(())
     }
 
     fn look_at(&self) -> Instant {
@@ -119,7 +150,13 @@ impl Effects for Calls {
     /// Asks the provider for what is due. What is to be performed is stored as begun before: after a crash, nobody then
     /// takes a request that may have arrived for one that was never sent.
     async fn begin(&mut self, pool: &PgPool, policy: &str, term: Term) -> Result<(), Stopped> {
-        let free = CALLS_MAX.saturating_sub(self.calls.len());
+        if !self.noted.is_empty() {
+            platform::faults::pass("effect.begun");
+        }
+        for row in std::mem::take(&mut self.noted) {
+            self.call(row, true);
+        }
+        let free = self.free();
         if free == 0 || Instant::now() < self.look_at {
             return Ok(());
         }
@@ -152,11 +189,8 @@ impl Effects for Calls {
         let (performed, looked_up): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(performs);
         let performed: Vec<Row> = performed.into_iter().map(|row| Row { effect: row.effect.begun(), ..row }).collect();
         store_begun(pool, term, &performed).await?;
-        let calls = performed.into_iter().map(|row| (row, true)).chain(looked_up.into_iter().map(|row| (row, false)));
-        for (row, performs) in calls {
-            self.busy.insert(row.request.operation.0);
-            self.calls.spawn(call(self.provider.clone(), row, performs));
-        }
+        performed.into_iter().for_each(|row| self.call(row, true));
+        looked_up.into_iter().for_each(|row| self.call(row, false));
         Ok(())
     }
 
@@ -173,40 +207,54 @@ impl Effects for Calls {
     }
 
     /// Stores what came of the calls, with the commands that record it.
-    async fn settle(&mut self, pool: &PgPool, policy: &'static str, term: Term) -> Result<Vec<Noted>, Stopped> {
+    async fn settle(
+        &mut self,
+        pool: &PgPool,
+        policy: &'static str,
+        term: Term,
+    ) -> Result<Vec<dispatches::Row>, Stopped> {
         let answers = std::mem::take(&mut self.answers);
         if answers.is_empty() {
             return Ok(vec![]);
         }
         platform::faults::pass("effect.answered");
-        let mut tx = term.transaction(pool).await?;
-        let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *tx).await?;
-        let (now, pace) = (Timestamp::new(now), Pace::default());
+        let (now, pace) = (clock::now(), Pace::default());
         let (mut settled, mut notes) = (Vec::new(), Vec::new());
         for (Row { request, effect, led_by, recorded }, came) in answers {
             let step = match came {
                 Came::Performed(came) => effect.performed(came, now, pace),
                 Came::LookedUp(came) => effect.looked_up(came, now, pace),
             };
-            let due = match step.next {
-                payments::Next::PerformAt(at) | payments::Next::LookUpAt(at) => Some(at.utc()),
+            let wait = match step.next {
+                payments::Next::PerformAt(at) | payments::Next::LookUpAt(at) => {
+                    Some((at.utc() - now.utc()).to_std().unwrap_or_default())
+                }
                 payments::Next::Done => None,
             };
+            if let Some(wait) = wait {
+                self.look_at = self.look_at.min(Instant::now() + wait);
+            }
             let (payment, operation) = (request.payment, request.operation);
-            settled.push((operation.0, json(&step.effect)?, due, i32::from(step.record.is_some())));
-            notes.extend(step.record.map(|outcome| Note {
-                led_by: LedBy { ordinal: recorded, ..led_by },
-                dispatch: Dispatch::Payment { payment, ask: PaymentCommand::Record { operation, outcome } },
+            self.busy.remove(&operation.0);
+            settled.push(Settled {
+                operation: operation.0,
+                effect: json(&step.effect)?,
+                wait,
+                records: step.record.is_some(),
+            });
+            notes.extend(step.record.map(|outcome| {
+                let ask = PaymentCommand::Record { operation, outcome };
+                Noted::new(LedBy { ordinal: recorded, ..led_by }, Dispatch::Payment { payment, ask })
             }));
         }
-        store_settled(&mut tx, &settled).await?;
-        let noted = dispatches::insert(&mut tx, policy, &notes).await?;
-        tx.commit().await?;
-        for (operation, ..) in settled {
-            self.busy.remove(&operation);
+        if CALLS_MAX == self.calls.len() + settled.len() {
+            // Others may have waited for their turn.
+            self.look_at = Instant::now();
         }
-        self.wake();
-        Ok(noted)
+        let numbers = store_settled(pool, policy, term, &settled, &notes.iter().collect::<Vec<_>>()).await?;
+        let rows =
+            numbers.into_iter().zip(notes).map(|(number, noted)| dispatches::Row { number, noted, parked: false });
+        Ok(rows.collect())
     }
 }
 
@@ -229,22 +277,47 @@ async fn store_begun(pool: &PgPool, term: Term, rows: &[Row]) -> Result<(), Stop
     Ok(())
 }
 
-/// An operation, its effect as it is now, when it is due again, and how many commands record what came of it.
-type Settled = (Uuid, String, Option<DateTime<Utc>>, i32);
+/// What came of an operation.
+struct Settled {
+    operation: Uuid,
+    /// As it is now.
+    effect: String,
+    /// How long until it is due again.
+    wait: Option<Duration>,
+    /// Whether a command records it.
+    records: bool,
+}
 
-async fn store_settled(db: &mut PgConnection, settled: &[Settled]) -> sqlx::Result<()> {
-    sqlx::query(
-        "update react.effects e set effect = n.effect::json, due = n.due, recorded = e.recorded + n.records
-           from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::integer[]) as n(operation, effect, due, records)
-          where e.operation = n.operation",
-    )
-    .bind(settled.iter().map(|(operation, ..)| *operation).collect::<Vec<_>>())
-    .bind(settled.iter().map(|(_, effect, ..)| effect.as_str()).collect::<Vec<_>>())
-    .bind(settled.iter().map(|(_, _, due, _)| *due).collect::<Vec<_>>())
-    .bind(settled.iter().map(|(.., records)| *records).collect::<Vec<_>>())
-    .execute(db)
-    .await
-    .map(drop)
+/// Stores what came and the commands that record it, in one statement. Gives the numbers of these.
+async fn store_settled(
+    pool: &PgPool,
+    policy: &str,
+    term: Term,
+    settled: &[Settled],
+    notes: &[&Noted],
+) -> Result<Vec<i64>, Stopped> {
+    let insert = dispatches::insert_sql(7, "exists (select from led)");
+    let sql = format!(
+        "with led as (select from react.leaders where policy = $1 and term = $2 for share),
+              settled as (
+                  update react.effects e
+                     set effect = n.effect::json, due = clock_timestamp() + make_interval(secs => n.wait),
+                         recorded = e.recorded + n.records::integer
+                    from unnest($3::uuid[], $4::text[], $5::float8[], $6::boolean[])
+                         as n(operation, effect, wait, records)
+                   where e.operation = n.operation and exists (select from led)),
+              noted as ({insert})
+         select exists (select from led), array(select number from noted order by number)"
+    );
+    let query = sqlx::query(&sql)
+        .bind(policy)
+        .bind(term.number())
+        .bind(settled.iter().map(|one| one.operation).collect::<Vec<_>>())
+        .bind(settled.iter().map(|one| one.effect.as_str()).collect::<Vec<_>>())
+        .bind(settled.iter().map(|one| one.wait.map(|wait| wait.as_secs_f64())).collect::<Vec<_>>())
+        .bind(settled.iter().map(|one| one.records).collect::<Vec<_>>());
+    let row = dispatches::Columns::of(notes)?.bind(query).fetch_one(pool).await?;
+    if row.try_get(0)? { Ok(row.try_get(1)?) } else { Err(Stopped::Lost) }
 }
 
 async fn call(provider: Arc<dyn PaymentProvider>, row: Row, performs: bool) -> (Row, Came) {

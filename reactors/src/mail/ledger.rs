@@ -1,5 +1,7 @@
 //! The rows of mail: what is due, and what came of it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use envelope::Recorded;
 use event_schemas::Event;
@@ -30,7 +32,7 @@ pub(crate) struct Agenda {
 }
 
 /// Notes what events tell of, in the transaction of the checkpoint. An event that is noted stays as it is.
-pub(crate) async fn note(db: &mut PgConnection, policy: &str, events: &[Recorded<Event>]) -> sqlx::Result<()> {
+pub(crate) async fn note(db: &mut PgConnection, policy: &str, events: &[Arc<Recorded<Event>>]) -> sqlx::Result<()> {
     let letters: Vec<_> = events.iter().filter_map(|event| Some((event, Letter::of(event)?))).collect();
     if letters.is_empty() {
         return Ok(());
