@@ -86,12 +86,15 @@ impl Tail {
         self.0.push_back(event);
     }
 
-    /// `None`: not all of that is here. The event at the place must be, so that it is seen to be the one that was read.
+    /// `None`: nothing of that is here, and the store may have it. The event at the place must be here, so that it is
+    /// seen to be the one that was read.
     fn after(&self, from: &Checkpoint, events_max: usize) -> Option<Vec<Arc<Recorded<Event>>>> {
         let first = self.0.front()?.position.get();
         let at = usize::try_from(from.position.get() - first).ok()?;
-        let known = self.0.get(at).filter(|event| Some(event.event_id) == from.event_id);
-        known.map(|_| self.0.iter().skip(at + 1).take(events_max).cloned().collect())
+        self.0.get(at).filter(|event| Some(event.event_id) == from.event_id)?;
+        let events: Vec<_> = self.0.iter().skip(at + 1).take(events_max).cloned().collect();
+        // Another process may have appended what follows.
+        (!events.is_empty()).then_some(events)
     }
 }
 

@@ -15,11 +15,12 @@ use event_store::Commands;
 use sqlx::{PgConnection, PgPool};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Effects, Kind};
 use crate::dispatches;
 use crate::mail::ledger::{self, Agenda, Row};
-use crate::mail::step::{Came, State};
+use crate::mail::step::{Came, State, Step};
 use crate::mail::{Letter, Mailer};
 use crate::reading::Stopped;
 use crate::term::Term;
@@ -124,26 +125,18 @@ impl Effects for Mails {
         term: Term,
     ) -> Result<Vec<dispatches::Row>, Stopped> {
         platform::faults::pass("mail.answered");
-        let mut tx = term.transaction(pool).await?;
+        let mut steps = Vec::new();
         // What came meanwhile is stored along.
         while let Some((row, came)) = self.came.take() {
             let step = row.progress.came(came, self.mailer.pace());
-            ledger::put(&mut tx, row.event_id, &step).await?;
-            let outcome = if step.again_in.is_some() { "retried" } else { step.progress.state.name() };
-            mails_total(outcome).increment(1);
-            let (mail, why) = (row.event_id, step.why.as_deref().unwrap_or_default());
-            match step.progress.state {
-                State::Due | State::Sending => tracing::warn!(policy, %mail, why, "A mail is tried again: {why}"),
-                State::Sent => tracing::debug!(policy, %mail, "A mail was handed over"),
-                State::NoRecipient => tracing::warn!(policy, %mail, why, "A mail has no recipient: {why}"),
-                State::Parked => tracing::error!(
-                    policy, %mail, why, "A mail waits for a person, see `handsel mails parked`: {why}"
-                ),
-            }
+            told(policy, row.event_id, &step);
+            steps.push((row.event_id, step));
             if let Some(ended) = self.under_way.try_join_next_with_id() {
                 self.ended(ended);
             }
         }
+        let mut tx = term.transaction(pool).await?;
+        ledger::put(&mut tx, &steps).await?;
         tx.commit().await?;
         self.look_at = Instant::now();
         Ok(vec![])
@@ -152,6 +145,20 @@ impl Effects for Mails {
     fn remark(&self) -> Option<String> {
         let parked = self.parked;
         (parked > 0).then(|| format!("{parked} mails were refused and wait for a person: see `handsel mails parked`"))
+    }
+}
+
+/// Says what became of a mail, to whoever looks after it.
+fn told(policy: &'static str, mail: Uuid, step: &Step) {
+    mails_total(if step.again_in.is_some() { "retried" } else { step.progress.state.name() }).increment(1);
+    let why = step.why.as_deref().unwrap_or_default();
+    match step.progress.state {
+        State::Due | State::Sending => tracing::warn!(policy, %mail, why, "A mail is tried again: {why}"),
+        State::Sent => tracing::debug!(policy, %mail, "A mail was handed over"),
+        State::NoRecipient => tracing::warn!(policy, %mail, why, "A mail has no recipient: {why}"),
+        State::Parked => {
+            tracing::error!(policy, %mail, why, "A mail waits for a person, see `handsel mails parked`: {why}");
+        }
     }
 }
 

@@ -95,18 +95,21 @@ pub(crate) async fn take(db: &mut PgConnection, policy: &str, busy: &[Uuid], max
     Ok(taken)
 }
 
-/// Stores what follows for a mail.
-pub(crate) async fn put(db: &mut PgConnection, event_id: Uuid, step: &Step) -> sqlx::Result<()> {
+/// Stores what follows for mails.
+pub(crate) async fn put(db: &mut PgConnection, steps: &[(Uuid, Step)]) -> sqlx::Result<()> {
     sqlx::query(
-        "update react.mails set state = $2, tries = $3, why = $4, changed_at = clock_timestamp(),
-                                due = clock_timestamp() + make_interval(secs => $5)
-          where event_id = $1",
+        "update react.mails m
+            set state = n.state, tries = n.tries, why = n.why, changed_at = clock_timestamp(),
+                due = clock_timestamp() + make_interval(secs => n.again_in)
+           from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::float8[])
+                as n(event_id, state, tries, why, again_in)
+          where m.event_id = n.event_id",
     )
-    .bind(event_id)
-    .bind(step.progress.state.name())
-    .bind(tries(step.progress))
-    .bind(&step.why)
-    .bind(step.again_in.map(|delay| delay.as_secs_f64()))
+    .bind(steps.iter().map(|(event_id, _)| *event_id).collect::<Vec<_>>())
+    .bind(steps.iter().map(|(_, step)| step.progress.state.name()).collect::<Vec<_>>())
+    .bind(steps.iter().map(|(_, step)| tries(step.progress)).collect::<Vec<_>>())
+    .bind(steps.iter().map(|(_, step)| step.why.as_deref()).collect::<Vec<_>>())
+    .bind(steps.iter().map(|(_, step)| step.again_in.map(|delay| delay.as_secs_f64())).collect::<Vec<_>>())
     .execute(db)
     .await
     .map(|_| ())

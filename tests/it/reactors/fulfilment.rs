@@ -40,6 +40,20 @@ async fn whatever_is_killed_an_order_is_reserved_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_appends_between_ones_own_events_is_reacted_to() {
+    let mut world = World::new().await;
+    let gift = world.sells(10).await;
+    let running = world.run();
+    world.asks_elsewhere().await;
+    for _ in 0..3 {
+        // The newest event of orders is then one that the policies' own process has appended.
+        let order = world.place(gift, 1).await;
+        world.until_stage(order, Stage::Confirmed).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_asked_to_end_stores_what_it_has_read() {
     let world = World::new().await;
     let gift = world.sells(10).await;

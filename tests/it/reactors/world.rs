@@ -60,6 +60,15 @@ impl World {
         Self { database, views, stores, sender, provider, keys }
     }
 
+    /// Whatever is asked from now on goes through stores that are open a second time, as in another process.
+    pub(super) async fn asks_elsewhere(&mut self) {
+        let mut stores = BTreeMap::new();
+        for context in Context::ALL {
+            stores.insert(context, Store::open(StoreConfig::new(context.name(), self.database.url())).await.unwrap());
+        }
+        self.sender = aggregates::sender(&stores).unwrap();
+    }
+
     pub(super) fn run(&self) -> Running {
         self.run_with(Arc::new(self.provider.clone()))
     }
