@@ -11,6 +11,7 @@ mod machine;
 mod memory;
 mod orders;
 mod peer;
+mod products;
 mod program;
 mod rebuild;
 mod report;
@@ -70,6 +71,7 @@ enum Part {
     Search,
     Orders,
     Timers,
+    Products,
 }
 
 #[tokio::main]
@@ -94,7 +96,7 @@ async fn main() -> anyhow::Result<()> {
     if wanted(Part::Timers) {
         report.put("timers", &timers::run(&options, &place).await?)?;
     }
-    if !matches!(options.part, Part::Append | Part::Search | Part::Orders | Part::Timers) {
+    if !matches!(options.part, Part::Append | Part::Search | Part::Orders | Part::Timers | Part::Products) {
         program::build()?;
     }
     if wanted(Part::Import) {
@@ -111,6 +113,10 @@ async fn main() -> anyhow::Result<()> {
         if wanted(Part::Memory) {
             report.put("memory", &memory::run(&options, &place, &filled).await?)?;
         }
+    }
+    // It logs from here on, as the program does.
+    if wanted(Part::Products) {
+        report.put("products", &products::run(&options, &place).await?)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 /// The sections in the order in which they are read.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("machine", "The machine"),
     ("append", "One-event commands in process"),
     ("import", "Import over HTTP"),
@@ -14,6 +14,7 @@ const SECTIONS: [(&str, &str); 9] = [
     ("rebuild", "Rebuild of a read model"),
     ("orders", "From a placed order to its confirmation"),
     ("timers", "Timers that are due at once"),
+    ("products", "Products by id"),
     ("search", "Search"),
     ("memory", "Start, memory and idling"),
 ];

@@ -1,7 +1,7 @@
 //! The search index: built from the store beside the library alone, and asked over HTTP beside the library alone.
 
 mod bare;
-mod goods;
+pub(crate) mod goods;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ pub(crate) async fn run(options: &Options, place: &Place) -> anyhow::Result<Stri
 }
 
 /// Brings the products on sale, by commands.
-async fn fill(store: &Store, products: usize) -> anyhow::Result<()> {
+pub(crate) async fn fill(store: &Store, products: usize) -> anyhow::Result<()> {
     let begun = Instant::now();
     let commands = store.commands::<Product>((), vec![]);
     let at = Timestamp::from_micros(0).context("the time exists")?;

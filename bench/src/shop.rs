@@ -131,7 +131,7 @@ pub(crate) fn ask() -> Ask {
 }
 
 /// Makes a database beside the one of this URL, and gives its URL.
-async fn create(url: &str, name: &str) -> anyhow::Result<String> {
+pub(crate) async fn create(url: &str, name: &str) -> anyhow::Result<String> {
     let server = PgPool::connect(url).await?;
     sqlx::query(&format!("create database {name}")).execute(&server).await?;
     server.close().await;

@@ -15,7 +15,7 @@ use platform::admin;
 use platform::metrics;
 use platform::progress::Progress;
 use platform::readiness::Readiness;
-use platform::settings::{HttpSettings, SearchSettings};
+use platform::settings::{HttpSettings, ReadsSettings, SearchSettings};
 use platform::shutdown::{Parts, Shutdown};
 
 use sockets::Listeners;
@@ -93,6 +93,8 @@ pub struct Plan {
     pub http: HttpSettings,
     /// How to search.
     pub search: SearchSettings,
+    /// What to keep of what was read.
+    pub reads: ReadsSettings,
 }
 
 impl Plan {

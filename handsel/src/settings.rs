@@ -5,7 +5,7 @@ use event_schemas::Context;
 use platform::kafka::topics::Topic;
 use platform::settings::{
     DataSettings, DatabaseSettings, EmbeddedSettings, HeadsSettings, HttpSettings, KafkaSettings, MailSettings,
-    PaymentsSettings, SearchSettings,
+    PaymentsSettings, ReadsSettings, SearchSettings,
 };
 
 /// Where the data is and which servers hold it. The same for every command, so that each finds the same instance.
@@ -58,6 +58,9 @@ pub struct ServerSettings {
     /// Search.
     #[command(flatten)]
     pub search: SearchSettings,
+    /// What is kept of what was read.
+    #[command(flatten)]
+    pub reads: ReadsSettings,
 }
 
 impl ServerSettings {

@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod docs;
+mod durations;
 mod edge;
 mod etag;
 mod fingerprint;

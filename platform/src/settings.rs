@@ -6,6 +6,7 @@
 mod heads;
 mod mail;
 mod payments;
+mod reads;
 mod search;
 mod secret;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::http::BODY_BYTES_MAX;
 pub use heads::HeadsSettings;
 pub use mail::MailSettings;
 pub use payments::PaymentsSettings;
+pub use reads::ReadsSettings;
 pub use search::{SEARCH_PORT, SearchSettings};
 pub use secret::{Secret, SettingsError, secret_or_file};
 

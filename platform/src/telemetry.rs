@@ -106,7 +106,7 @@ impl Drop for Guard {
     }
 }
 
-fn exports_traces() -> bool {
+pub(crate) fn exports_traces() -> bool {
     EXPORTS.load(Ordering::Relaxed)
 }
 

@@ -1,5 +1,7 @@
 //! What every route needs, and what it says when Postgres does not answer.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
@@ -17,6 +19,7 @@ use sqlx::PgPool;
 
 use crate::feed::Feed;
 use crate::products::cache::ProductCache;
+use crate::products::load::Loads;
 use crate::search::SearchRole;
 
 const RETRY_AFTER_S: u32 = 1;
@@ -59,9 +62,37 @@ pub struct App {
     pub feed: Feed,
 }
 
-impl FromRef<App> for TokenKey {
-    fn from_ref(app: &App) -> Self {
-        app.tokens.clone()
+/// The same, as every request gets it: cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Parts>);
+
+struct Parts {
+    app: App,
+    /// Who waits for a product.
+    loads: Loads,
+}
+
+impl Api {
+    pub(crate) fn new(app: App) -> Self {
+        Self(Arc::new(Parts { app, loads: Loads::default() }))
+    }
+
+    pub(crate) fn loads(&self) -> &Loads {
+        &self.0.loads
+    }
+}
+
+impl Deref for Api {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0.app
+    }
+}
+
+impl FromRef<Api> for TokenKey {
+    fn from_ref(api: &Api) -> Self {
+        api.tokens.clone()
     }
 }
 
@@ -79,6 +110,11 @@ pub(crate) fn state_filter(params: &mut Params, what: &str, known: &[&str]) -> R
 
 /// What Postgres said, for whoever asked.
 pub(crate) fn failed(error: sqlx::Error) -> Problem {
+    failed_by(&error)
+}
+
+/// The same for several who waited for one statement.
+pub(crate) fn failed_by(error: &sqlx::Error) -> Problem {
     let code = error.as_database_error().and_then(|error| error.code());
     if code.as_deref() == Some(UNDEFINED_TABLE) {
         let detail = "this view is not built yet; repeat the request when the projector has started";
@@ -89,11 +125,11 @@ pub(crate) fn failed(error: sqlx::Error) -> Problem {
             "the database needed too long for this answer, and was stopped; repeat the request or ask for less";
         return Problem::unavailable("query-too-slow", detail, RETRY_AFTER_S);
     }
-    if postgres::is_unavailable(&error) {
+    if postgres::is_unavailable(error) {
         let detail = "the database of the views cannot be reached just now; repeat the request";
         return Problem::unavailable("views-unavailable", detail, RETRY_AFTER_S);
     }
-    Problem::internal(&error)
+    Problem::internal(error)
 }
 
 /// One thing with its version; nothing but 304 if the caller has that.

@@ -18,12 +18,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, failed};
+use crate::app::{Api, failed};
 use crate::fresh::fresh;
 
 const AUDIT_LOG: &str = "audit_log";
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(events))
 }
 
@@ -97,7 +97,7 @@ struct Event {
               Problem)
 )]
 async fn events(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,

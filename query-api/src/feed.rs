@@ -34,7 +34,7 @@ use self::filter::Filter;
 use self::places::{Place, Told, ToldPlaces};
 use self::stream::{Followed, Stream, lost};
 use self::tail::Tail;
-use crate::app::App;
+use crate::app::Api;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Asks proxies that gather answers to hand on what comes.
@@ -155,7 +155,7 @@ fn open_streams() -> metrics::Gauge {
     metrics::gauge!("handsel_event_streams")
 }
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(stream))
 }
 
@@ -195,7 +195,7 @@ enum Begin {
               Problem)
 )]
 async fn stream(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     headers: HeaderMap,
     mut params: Params,

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, failed, tagged};
+use crate::app::{Api, failed, tagged};
 use crate::fresh::fresh;
 
 const ACCOUNTS: &str = "accounts";
@@ -28,7 +28,7 @@ pub(crate) const PROBLEMS: &[Explanation] = &[Explanation::new(
     "There is no such account, or not yet: send the Consistency-Token of its registration.",
 )];
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(accounts)).routes(routes!(account))
 }
 
@@ -74,7 +74,7 @@ struct Account {
               Problem)
 )]
 async fn accounts(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,
@@ -113,7 +113,7 @@ async fn accounts(
               (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn account(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path(account): Path<AccountId>,
     token: ConsistencyToken,

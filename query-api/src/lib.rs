@@ -9,6 +9,7 @@ mod identity;
 mod orders;
 mod payments;
 mod products;
+mod redis;
 mod search;
 mod timers;
 
@@ -17,6 +18,8 @@ use platform::problem::Explanation;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use crate::redis::Redis;
+use app::Api;
 pub use app::App;
 pub use feed::{Feed, FeedSettings, FeedStore};
 pub use products::cache::{Counts, ProductCache};
@@ -29,7 +32,7 @@ pub fn router(app: App) -> axum::Router {
 
 /// The routes of these contexts.
 pub fn router_of(contexts: &[Context], app: App) -> axum::Router {
-    routes(contexts).split_for_parts().0.with_state(app)
+    routes(contexts).split_for_parts().0.with_state(Api::new(app))
 }
 
 /// What every route takes and answers.
@@ -60,7 +63,7 @@ pub fn openapi_of(contexts: &[Context]) -> OpenApi {
     routes(contexts).into_openapi()
 }
 
-fn routes(contexts: &[Context]) -> OpenApiRouter<App> {
+fn routes(contexts: &[Context]) -> OpenApiRouter<Api> {
     let mut all = OpenApiRouter::new();
     for context in Context::ALL.into_iter().filter(|context| contexts.contains(context)) {
         all = all.merge(match context {

@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, failed, state_filter, tagged};
+use crate::app::{Api, failed, state_filter, tagged};
 use crate::fresh::fresh;
 
 const ORDERS: &str = "orders";
@@ -37,7 +37,7 @@ pub(crate) const PROBLEMS: &[Explanation] = &[Explanation::new(
     "There is no such order, or not yet: send the Consistency-Token of its answer.",
 )];
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(orders))
         .routes(routes!(order))
@@ -215,7 +215,7 @@ impl From<OrderRow> for Order {
               Problem)
 )]
 async fn orders(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,
@@ -263,7 +263,7 @@ async fn orders(
               (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn order(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path(order): Path<OrderId>,
     token: ConsistencyToken,
@@ -308,7 +308,7 @@ async fn order(
               Problem)
 )]
 async fn customer_orders(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path(account): Path<AccountId>,
     token: ConsistencyToken,

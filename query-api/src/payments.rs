@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::{App, failed, state_filter, tagged};
+use crate::app::{Api, failed, state_filter, tagged};
 use crate::fresh::fresh;
 
 const PAYMENTS: &str = "payments";
@@ -50,7 +50,7 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
     ),
 ];
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(payments)).routes(routes!(payment)).merge(operations::routes())
 }
 
@@ -177,7 +177,7 @@ impl From<PaymentRow> for Payment {
               Problem)
 )]
 async fn payments(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,
@@ -228,7 +228,7 @@ async fn payments(
               (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn payment(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path(payment): Path<PaymentId>,
     token: ConsistencyToken,

@@ -1,9 +1,8 @@
 //! Products as they are shown, in whatever state.
 
 pub(crate) mod cache;
+pub(crate) mod load;
 mod stock;
-
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -22,8 +21,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use self::cache::{AsOf, CONTEXT, Known, Source};
-use crate::app::{App, failed, state_filter, tagged};
+use self::load::load;
+use crate::app::{Api, failed, state_filter};
 use crate::fresh::fresh;
 
 const PRODUCTS: &str = "products";
@@ -45,13 +44,13 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
     ),
 ];
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(products)).routes(routes!(product)).merge(stock::routes())
 }
 
 /// A product.
 #[derive(Debug, Serialize, ToSchema)]
-struct Product {
+pub(crate) struct Product {
     /// Which one.
     product: Uuid,
     /// Who sells it.
@@ -181,7 +180,7 @@ impl From<ProductRow> for Product {
               Problem)
 )]
 async fn products(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,
@@ -231,7 +230,7 @@ async fn products(
               (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn product(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path(product): Path<ProductId>,
     token: ConsistencyToken,
@@ -240,71 +239,21 @@ async fn product(
 ) -> Result<Response, Problem> {
     params.finish()?;
     if let Some(known) = app.products.get(product.0, &token) {
-        return Ok(tagged(&held, known.version, &known.body));
+        return Ok(known.answer(&held));
+    }
+    if let Some(known) = app.products.shared(product.0, &token).await {
+        return Ok(known.answer(&held));
     }
     let fresh = fresh(&app, PRODUCTS, READS, &token).await?;
     let loading = app.products.begin(product.0);
-    let Some((row, as_of)) = load(&app, product).await? else {
+    // What is not kept need not be known as of a place.
+    let Some((known, as_of)) = load(&app, product, loading.is_some()).await? else {
         let detail = format!("there is no product {product}, or not yet: send the Consistency-Token of its draft");
         return Ok(fresh.answer(Problem::not_found("product-not-found", detail)));
     };
-    let (version, body) = (row.version, serde_json::value::to_raw_value(&row).map_err(|e| Problem::internal(&e))?);
-    let entry = Arc::new(Known { version, body });
     if let Some((loading, as_of)) = loading.zip(as_of) {
-        loading.put(entry.clone(), as_of);
+        loading.put(known.clone(), as_of);
+        app.products.share(product.0, &known, as_of);
     }
-    Ok(fresh.answer(tagged(&held, version, &entry.body)))
-}
-
-/// A product as its row has it, and the place of the store as of which nothing of it is lacking; `None` for that if
-/// something is, or if nobody knows. Both are of one snapshot: what the audit log has of the product, the row has.
-async fn load(app: &App, product: ProductId) -> Result<Option<(Product, Option<AsOf>)>, Problem> {
-    let row = sqlx::query!(
-        r#"select product as "product!", seller as "seller!", p.state as "state!", title as "title!",
-                  description as "description!", amount_minor as "amount_minor!", currency as "currency!",
-                  categories as "categories!", media, variants as "variants!: Json<Vec<Variant>>", lease_by,
-                  lease_until, p.version as "version!", drafted_at as "drafted_at!", changed_at as "changed_at!",
-                  a.history as "history?", a.position as "position?", a.generation as "audit?",
-                  g.generation as "products?",
-                  (exists (select from read.audit_log e
-                            where e.aggregate_id = $2 and e.context = $3 and e.sequence > p.version
-                              and e.aggregate_type = 'product')
-                   or exists (select from read.parked k
-                               where k.projection = 'audit_log' and k.context = $3 and k.aggregate_id = $2)) as "lacks!"
-             from read.products p
-             left join read.generations g on g.projection = 'products' and g.state = 'live'
-             left join (select c.history, c.position, c.generation
-                          from read.checkpoints c join read.generations l using (projection, generation)
-                         where l.state = 'live' and c.projection = 'audit_log' and c.context = $3
-                           and c.partition = -1) a on true
-            where p.product = $1"#,
-        product.0,
-        product.to_string(),
-        CONTEXT,
-    )
-    .fetch_optional(&app.views)
-    .await
-    .map_err(failed)?;
-    let Some(row) = row else { return Ok(None) };
-    let generations = row.audit.zip(row.products);
-    let source = row.history.zip(generations).map(|(history, generations)| Source { history, generations });
-    let as_of = source.zip(row.position).filter(|_| !row.lacks).map(|(source, position)| AsOf { source, position });
-    let product = ProductRow {
-        product: row.product,
-        seller: row.seller,
-        state: row.state,
-        title: row.title,
-        description: row.description,
-        amount_minor: row.amount_minor,
-        currency: row.currency,
-        categories: row.categories,
-        media: row.media,
-        variants: row.variants,
-        lease_by: row.lease_by,
-        lease_until: row.lease_until,
-        version: row.version,
-        drafted_at: row.drafted_at,
-        changed_at: row.changed_at,
-    };
-    Ok(Some((product.into(), as_of)))
+    Ok(fresh.answer(known.answer(&held)))
 }

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::Api;
 use crate::fresh::Fresh;
 
 use role::Question;
@@ -45,7 +45,7 @@ pub(crate) const PROBLEMS: &[Explanation] = &[
     ),
 ];
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(search)).merge(suggestions::routes())
 }
 
@@ -187,7 +187,7 @@ struct Answer {
               Problem)
 )]
 async fn search(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::{App, failed};
+use crate::app::{Api, failed};
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(timers))
 }
 
@@ -63,7 +63,7 @@ struct Timer {
                    "next_cursor": null, "has_more": false})),
               Problem)
 )]
-async fn timers(State(app): State<App>, _: Caller, mut params: Params) -> Result<Response, Problem> {
+async fn timers(State(app): State<Api>, _: Caller, mut params: Params) -> Result<Response, Problem> {
     let policy: Option<String> = params.take("filter[policy]")?;
     let about: Option<String> = params.take("filter[about]")?;
     let page = PageRequest::<(DateTime<Utc>, String, String, String)>::read(&mut params, &app.tokens)?;

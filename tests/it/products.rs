@@ -2,6 +2,7 @@
 
 mod bad;
 mod cached;
+mod redis;
 mod stock;
 
 use reqwest::Method;

@@ -102,6 +102,7 @@ impl TestApp {
             partitions: None,
             http: server.http.clone(),
             search: server.search.clone(),
+            reads: server.reads.clone(),
         };
         let shutdown = Shutdown::new();
         let started = roles::start(&instance, &spine, plan, sockets, shutdown.clone()).await.expect("the roles start");

@@ -14,8 +14,8 @@ use crate::{ETA_MAX, server, until};
 const END_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// Variables of the one who runs the tests that must not reach the program.
-const NOT_INHERITED: [&str; 6] =
-    ["DATABASE_URL", "KAFKA_BROKERS", "HANDSEL_DATA_DIR", "HANDSEL_URL", "RUST_LOG", "HANDSEL_MASTER_KEY"];
+const NOT_INHERITED: [&str; 7] =
+    ["DATABASE_URL", "KAFKA_BROKERS", "REDIS_URL", "HANDSEL_DATA_DIR", "HANDSEL_URL", "RUST_LOG", "HANDSEL_MASTER_KEY"];
 
 const ROOT: u32 = 0;
 /// A user without rights that every system has.

@@ -23,7 +23,7 @@ const DESCRIPTION_WORDS: u64 = 24;
 const VOCABULARY: u64 = 30_000;
 
 /// Numbers that look like chance (SplitMix64).
-pub(super) fn mixed(seed: u64) -> u64 {
+pub(crate) fn mixed(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -46,14 +46,19 @@ fn any_word(seed: u64) -> String {
     word(part * part * VOCABULARY / 100_000_000)
 }
 
+/// The id of a product.
+pub(crate) fn id(number: u64) -> Uuid {
+    Uuid::from_u128(u128::from(number) + 1)
+}
+
 /// The draft of a product.
-pub(super) fn draft(number: u64) -> Draft {
+pub(crate) fn draft(number: u64) -> Draft {
     let seed = number * 100;
     let (stuff, used, kind) = (one_of(&STUFFS, seed), one_of(&KINDS_OF_USE, seed + 1), one_of(&KINDS, seed + 2));
     let description: Vec<_> = (0..DESCRIPTION_WORDS).map(|at| any_word(seed + 10 + at)).collect();
     let sku = format!("S-{number}").parse().expect("letters and digits");
     Draft {
-        product: ProductId(Uuid::from_u128(u128::from(number) + 1)),
+        product: ProductId(id(number)),
         seller: AccountId(Uuid::from_u128(u128::from(number % 1_000))),
         shown: Shown {
             title: format!("{stuff} {used} {kind} {}", any_word(seed + 3)),

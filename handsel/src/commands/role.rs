@@ -165,8 +165,8 @@ impl Search {
 }
 
 fn plan(roles: Vec<Role>, server: &ServerSettings) -> Plan {
-    let (http, search) = (server.http.clone(), server.search.clone());
-    Plan { roles, full_topics: false, only: None, partitions: None, http, search }
+    let (http, search, reads) = (server.http.clone(), server.search.clone(), server.reads.clone());
+    Plan { roles, full_topics: false, only: None, partitions: None, http, search, reads }
 }
 
 async fn alone(

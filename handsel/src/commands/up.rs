@@ -99,6 +99,7 @@ impl Up {
             partitions: None,
             http: self.server.http.clone(),
             search: self.server.search.clone(),
+            reads: self.server.reads.clone(),
         };
         let note = running(instance, &sockets, &self.server.http);
         let _note = note.write(&instance.settings.data.directory())?;

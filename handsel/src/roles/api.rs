@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
 use axum::serve::ListenerExt as _;
 use command_api::orders::Catalogue;
@@ -10,7 +11,7 @@ use event_schemas::published::published;
 use platform::http::{EdgeSettings, docs, edge};
 use platform::postgres::{PoolSettings, pool_lazy};
 use platform::shutdown::Parts;
-use query_api::{Feed, FeedSettings, FeedStore, ProductCache};
+use query_api::{Feed, FeedSettings, FeedStore, ProductCache, Redis};
 use reactors::mail::Inbox;
 use reactors::payments::{Simulator, SimulatorSettings};
 use reactors::webhooks::http::Hooks;
@@ -32,7 +33,7 @@ const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
 /// Serves what the process has roles for, until the end begins; requests under way are answered.
 pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Parts) -> anyhow::Result<()> {
-    let products = ProductCache::default();
+    let products = cache(process)?;
     let routes = routes(process, &products)?;
     if process.plan.has(Role::QueryApi) {
         follow(process, products, parts)?;
@@ -50,10 +51,27 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
     Ok(())
 }
 
+/// What is kept of what was read, in this process and beside it.
+fn cache(process: &Process<'_>) -> anyhow::Result<ProductCache> {
+    let reads = &process.plan.reads;
+    let redis = match reads.redis_url()?.filter(|_| process.plan.has(Role::QueryApi)) {
+        Some(url) => Some(Redis::at(&url).context("REDIS_URL is no URL of a Redis")?),
+        None => None,
+    };
+    Ok(ProductCache::new(reads.read_cache_bytes(), redis))
+}
+
 /// Keeps the cache of products true.
 fn follow(process: &Process<'_>, products: ProductCache, parts: &mut Parts) -> anyhow::Result<()> {
     let settings = PoolSettings::new("handsel product cache").connections_max(1);
     let (views, shutdown) = (pool_lazy(&process.instance.urls.views, &settings)?, process.shutdown.token().clone());
+    if let Some(redis) = products.redis().cloned() {
+        let (check, end) = (process.readiness.check("redis"), shutdown.clone());
+        parts.spawn("redis", async move {
+            end.run_until_cancelled(redis.tend(check)).await;
+            Ok(())
+        });
+    }
     parts.spawn("product-cache", async move {
         tokio::select! {
             () = products.follow(&views) => {}

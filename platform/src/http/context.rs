@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::MatchedPath;
 use axum::http::HeaderMap;
 use envelope::Cause;
 use uuid::Uuid;
@@ -13,6 +14,8 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 const REQUEST_ID_CHARS_MAX: usize = 128;
 const TRACEPARENT: &str = "traceparent";
+/// Stands for all paths without a route.
+const UNMATCHED: &str = "unmatched";
 
 tokio::task_local! {
     static REQUEST: Arc<Request>;
@@ -23,6 +26,10 @@ tokio::task_local! {
 pub struct Request {
     /// As its sender calls it, or as we do.
     pub id: String,
+    /// How it was asked: a method that has a name of its own.
+    pub method: &'static str,
+    /// Which route that is.
+    pub route: Option<MatchedPath>,
     /// What was asked for.
     pub path: String,
     /// The trace it belongs to.
@@ -37,7 +44,13 @@ impl Request {
         let trace = text(TRACEPARENT).and_then(|text| text.parse().ok()).unwrap_or_else(TraceParent::new_root);
         let own = text(REQUEST_ID).filter(|id| (1..=REQUEST_ID_CHARS_MAX).contains(&id.len()));
         let id = own.map_or_else(|| Uuid::from_u128(trace.trace_id).to_string(), str::to_owned);
-        Self { id, path: path.to_owned(), trace }
+        Self { id, method: "", route: None, path: path.to_owned(), trace }
+    }
+
+    /// The route as metrics, traces and log lines call it.
+    #[must_use]
+    pub fn route_name(&self) -> &str {
+        self.route.as_ref().map_or(UNMATCHED, MatchedPath::as_str)
     }
 
     /// The trace in hex, as logs show it.

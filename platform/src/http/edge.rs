@@ -11,11 +11,13 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, Span, info_span};
 
 use super::context;
+use super::durations::Durations;
 use crate::clock;
 use crate::problem::Problem;
+use crate::telemetry;
 
 /// How long a body may be unless the settings say otherwise.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -41,21 +43,22 @@ impl Default for EdgeSettings {
 
 /// Puts the layer around a finished router, with answers for what is not there.
 pub fn edge(router: Router, settings: EdgeSettings) -> Router {
+    let durations = Arc::new(Durations::default());
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(settings.body_bytes_max))
-        .layer(from_fn(move |request: Request, next: Next| answer(settings, request, next)))
+        .layer(from_fn(move |request: Request, next: Next| answer(settings, durations.clone(), request, next)))
 }
 
-async fn answer(settings: EdgeSettings, mut request: Request, next: Next) -> Response {
+async fn answer(settings: EdgeSettings, durations: Arc<Durations>, mut request: Request, next: Next) -> Response {
     let begun = clock::monotonic();
-    let method = method_name(request.method());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let known = Arc::new(context::Request::read(request.headers(), request.uri().path()));
-    let route_name = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let span = info_span!("request", otel.kind = "server", http.request.method = method, http.route = route_name);
-    known.trace.adopt(&span);
+    let known = Arc::new(context::Request {
+        method: method_name(request.method()),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        ..context::Request::read(request.headers(), request.uri().path())
+    });
+    let span = span(&known);
     request.extensions_mut().insert(BodyBytesMax(settings.body_bytes_max));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let outcome = context::within(known.clone(), async {
@@ -70,14 +73,19 @@ async fn answer(settings: EdgeSettings, mut request: Request, next: Next) -> Res
     if let Ok(id) = HeaderValue::try_from(known.id.as_str()) {
         response.headers_mut().insert(context::REQUEST_ID, id);
     }
-    let route = route.map_or_else(|| "unmatched".to_owned(), |route| route.as_str().to_owned());
-    let status = response.status().as_str().to_owned();
-    metrics::histogram!(
-        "http_server_request_duration_seconds",
-        "http_route" => route, "http_request_method" => method, "http_response_status_code" => status
-    )
-    .record(begun.elapsed().as_secs_f64());
+    durations.record(&known, response.status(), begun.elapsed());
     response
+}
+
+/// Where nobody sees a span, none is made for each request: log lines name the request by themselves.
+fn span(known: &context::Request) -> Span {
+    if !telemetry::exports_traces() {
+        return Span::none();
+    }
+    let (method, route) = (known.method, known.route_name());
+    let span = info_span!("request", otel.kind = "server", http.request.method = method, http.route = route);
+    known.trace.adopt(&span);
+    span
 }
 
 /// Only methods with a name of their own may become a label.

@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
+use crate::http::context;
 use crate::traceparent::TraceParent;
 
 /// Writes an event with the fields of all spans around it; the innermost wins.
@@ -40,6 +41,7 @@ where
                 fields.0.extend(object.into_iter().flatten());
             }
         }
+        fields.name_request();
         event.record(&mut fields);
         let line = self.line(event, fields.0);
         writeln!(writer, "{}", Value::Object(line))
@@ -81,6 +83,13 @@ impl<'writer> FormatFields<'writer> for FlatFields {
 struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// Says what is answered, where no span does: there is none unless traces are exported.
+    fn name_request(&mut self) {
+        let Some(request) = context::current().filter(|_| !self.0.contains_key("http.route")) else { return };
+        self.0.insert("http.request.method".into(), request.method.into());
+        self.0.insert("http.route".into(), request.route_name().into());
+    }
+
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }

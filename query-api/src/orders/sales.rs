@@ -14,13 +14,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::READS;
-use crate::app::{App, failed, tagged};
+use crate::app::{Api, failed, tagged};
 use crate::fresh::fresh;
 
 const SALES_SUMMARY: &str = "sales_summary";
 const SALES_BY_DAY: &str = "sales_by_day";
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(summary)).routes(routes!(by_day))
 }
 
@@ -75,7 +75,7 @@ struct Day {
               (status = 304, description = "You have them.", headers(("ETag"))), Problem)
 )]
 async fn summary(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     held: IfNoneMatch,
@@ -118,7 +118,7 @@ async fn summary(
               Problem)
 )]
 async fn by_day(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,

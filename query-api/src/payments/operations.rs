@@ -17,12 +17,12 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::{READS, ShownMoney};
-use crate::app::{App, failed};
+use crate::app::{Api, failed};
 use crate::fresh::fresh;
 
 const PAYMENT_OPERATIONS: &str = "payment_operations";
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(operations)).routes(routes!(operation))
 }
 
@@ -121,7 +121,7 @@ impl From<OperationRow> for Operation {
               Problem)
 )]
 async fn operations(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path(payment): Path<PaymentId>,
     token: ConsistencyToken,
@@ -164,7 +164,7 @@ async fn operations(
               Problem)
 )]
 async fn operation(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path2(payment, operation): Path2<PaymentId, OperationId>,
     token: ConsistencyToken,

@@ -7,8 +7,14 @@
 //!
 //! A row that is being loaded when its product changes is not kept: each load has a mark that the change finds. A row
 //! that lacks an event which the audit log has, because its view is behind or has parked it, is not kept either.
+//!
+//! What is not here may lie in a Redis that processes share: `shared` says when that is as good.
 
+mod changes;
+mod checks;
 mod feed;
+mod known;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -16,14 +22,19 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::Counter;
 use platform::token::ConsistencyToken;
-use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::changes::Changes;
+use self::checks::Checks;
+pub(crate) use self::known::{AsOf, Known, Source};
+use crate::redis::Redis;
+
 /// Of which context products are, as its store is called.
 pub(crate) const CONTEXT: &str = "products";
-/// How many bytes of products are kept.
+/// How many bytes of products are kept unless it is said otherwise.
 const BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// What an entry takes beside its text.
 const ENTRY_BYTES: usize = 256;
@@ -34,11 +45,16 @@ pub struct ProductCache(Arc<Inner>);
 
 struct Inner {
     entries: moka::sync::Cache<Uuid, Entry>,
+    /// Whether anything is kept at all.
+    keeps: bool,
+    redis: Option<Redis>,
     state: Mutex<State>,
     /// Somebody has read since the feed looked last.
     used: AtomicBool,
     wanted: Notify,
     counts: [AtomicU64; 4],
+    reads: [Counter; 4],
+    checks: Checks,
 }
 
 /// How often products were read, by what came of it. The hit rate is `hits` of all.
@@ -54,28 +70,6 @@ pub struct Counts {
     pub off: u64,
 }
 
-/// A product as it is answered.
-#[derive(Debug)]
-pub(crate) struct Known {
-    pub(crate) version: i64,
-    pub(crate) body: Box<RawValue>,
-}
-
-/// From where rows and changes come: of another source, positions or rows mean something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub(crate) history: Uuid,
-    /// Of the audit log and of the products.
-    pub(crate) generations: (i32, i32),
-}
-
-/// A place in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AsOf {
-    pub(crate) source: Source,
-    pub(crate) position: i64,
-}
-
 #[derive(Clone)]
 struct Entry {
     known: Arc<Known>,
@@ -87,6 +81,8 @@ struct Entry {
 struct State {
     /// Whatever changed up to here is not in the cache any more.
     through: Option<AsOf>,
+    /// What changed lately, for what another process knows as of earlier.
+    changes: Changes,
     /// Grows whenever everything is dropped.
     epoch: u64,
     /// What is being loaded.
@@ -125,21 +121,29 @@ const OUTCOMES: [(Outcome, &str); 4] =
 
 impl Default for ProductCache {
     fn default() -> Self {
-        let weigh = |_: &Uuid, entry: &Entry| {
-            u32::try_from(entry.known.body.get().len().saturating_add(ENTRY_BYTES)).unwrap_or(u32::MAX)
-        };
-        let entries = moka::sync::Cache::builder().max_capacity(BYTES_MAX).weigher(weigh).build();
-        // A counter that appears with its first count has no rate then.
-        for (_, name) in OUTCOMES {
-            reads_total(name).increment(0);
-        }
-        invalidations_total().increment(0);
-        let (state, used, wanted, counts) = Default::default();
-        Self(Arc::new(Inner { entries, state, used, wanted, counts }))
+        Self::new(BYTES_MAX, None)
     }
 }
 
 impl ProductCache {
+    /// Keeps so many bytes, and shares what it loads in this Redis. With no bytes it does neither.
+    #[must_use]
+    pub fn new(bytes_max: u64, redis: Option<Redis>) -> Self {
+        let weigh = |_: &Uuid, entry: &Entry| {
+            u32::try_from(entry.known.body.len().saturating_add(ENTRY_BYTES)).unwrap_or(u32::MAX)
+        };
+        let entries = moka::sync::Cache::builder().max_capacity(bytes_max).weigher(weigh).build();
+        // A counter that appears with its first count has no rate then.
+        let reads = OUTCOMES.map(|(_, name)| reads_total(name));
+        reads.iter().for_each(|counter| counter.increment(0));
+        invalidations_total().increment(0);
+        shared::register();
+        let keeps = bytes_max > 0;
+        let redis = redis.filter(|_| keeps);
+        let (state, used, wanted, counts, checks) = Default::default();
+        Self(Arc::new(Inner { entries, keeps, redis, state, used, wanted, counts, reads, checks }))
+    }
+
     /// How often products were read.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -154,6 +158,9 @@ impl ProductCache {
 
     /// A product that lacks nothing of what the token tells of.
     pub(crate) fn get(&self, product: Uuid, token: &ConsistencyToken) -> Option<Arc<Known>> {
+        if !self.0.keeps {
+            return None;
+        }
         self.use_it();
         // The place comes first: whatever is found after it was read is at least as new.
         let (through, epoch) = {
@@ -162,15 +169,17 @@ impl ProductCache {
         };
         let (outcome, known) = match through {
             None => (Outcome::Off, None),
-            Some(through) if !covers(through, token) => (Outcome::Behind, None),
-            Some(_) => match self.0.entries.get(&product).filter(|entry| entry.epoch == epoch) {
-                Some(entry) => (Outcome::Hit, Some(entry.known)),
+            Some(through) if !through.covers(token) => (Outcome::Behind, None),
+            Some(through) => match self.0.entries.get(&product).filter(|entry| entry.epoch == epoch) {
+                Some(entry) => {
+                    self.0.checks.offer(product, entry.known.version, through);
+                    (Outcome::Hit, Some(entry.known))
+                }
                 None => (Outcome::Miss, None),
             },
         };
-        let (counted, name) = (&self.0.counts[outcome as usize], OUTCOMES[outcome as usize].1);
-        counted.fetch_add(1, Ordering::Relaxed);
-        reads_total(name).increment(1);
+        self.0.counts[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        self.0.reads[outcome as usize].increment(1);
         known
     }
 
@@ -185,16 +194,28 @@ impl ProductCache {
         Some(Loading { cache: self.clone(), product, began, epoch, changes })
     }
 
-    /// These changed, and nothing else did up to there.
-    fn advance(&self, to: AsOf, changed: &[Uuid]) {
+    /// Nothing was known, and is from here on; `changes` is what changed before, as far as that was looked up.
+    fn start(&self, at: AsOf, changes: Changes) {
+        let mut state = self.state();
+        self.drop_all(&mut state);
+        state.changes = changes;
+        state.through = Some(at);
+    }
+
+    /// These changed, each at its position, and nothing else did up to there.
+    fn advance(&self, to: AsOf, changed: &[(Uuid, i64)]) {
         let mut state = self.state();
         if state.through.is_none_or(|through| through.source != to.source || through.position > to.position) {
             self.drop_all(&mut state);
+            state.changes = Changes::since(to.position);
         }
-        for product in changed {
+        for (product, position) in changed {
             self.0.entries.invalidate(product);
             if let Some(mark) = state.loads.get_mut(product) {
                 mark.changes += 1;
+            }
+            if self.0.redis.is_some() {
+                state.changes.note(*product, *position, to.position);
             }
         }
         state.through = Some(to);
@@ -219,7 +240,8 @@ impl ProductCache {
     }
 
     fn use_it(&self) {
-        if !self.0.used.swap(true, Ordering::Relaxed) {
+        // Most of the time it was said already, and cores need not pass the word around.
+        if !self.0.used.load(Ordering::Relaxed) && !self.0.used.swap(true, Ordering::Relaxed) {
             self.0.wanted.notify_one();
         }
     }
@@ -255,16 +277,10 @@ impl Drop for Loading {
     }
 }
 
-/// Whether everything that the token tells of is done.
-fn covers(through: AsOf, token: &ConsistencyToken) -> bool {
-    let mut told = token.touched.iter().filter(|((context, _), _)| context == CONTEXT);
-    told.all(|(_, (history, position))| history.0 == through.source.history && position.get() <= through.position)
-}
-
-fn reads_total(outcome: &'static str) -> metrics::Counter {
+fn reads_total(outcome: &'static str) -> Counter {
     metrics::counter!("handsel_product_cache_reads_total", "outcome" => outcome)
 }
 
-fn invalidations_total() -> metrics::Counter {
+fn invalidations_total() -> Counter {
     metrics::counter!("handsel_product_cache_invalidations_total")
 }

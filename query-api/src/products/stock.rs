@@ -16,12 +16,12 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::READS;
-use crate::app::{App, failed, tagged};
+use crate::app::{Api, failed, tagged};
 use crate::fresh::fresh;
 
 const STOCK: &str = "stock";
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(stock_of_product)).routes(routes!(stock))
 }
 
@@ -65,7 +65,7 @@ struct Stock {
               Problem)
 )]
 async fn stock_of_product(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path(product): Path<ProductId>,
     token: ConsistencyToken,
@@ -102,7 +102,7 @@ async fn stock_of_product(
               (status = 304, description = "You have it.", headers(("ETag"))), Problem)
 )]
 async fn stock(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     Path2(product, sku): Path2<ProductId, Sku>,
     token: ConsistencyToken,

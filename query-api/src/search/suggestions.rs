@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::role::Question;
 use super::words;
-use crate::app::App;
+use crate::app::Api;
 use crate::fresh::Fresh;
 
 /// So many titles are suggested at most: what fits below a field in which somebody types.
 const TITLES_MAX: i64 = 8;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(suggestions))
 }
 
@@ -66,7 +66,7 @@ struct Answer {
               Problem)
 )]
 async fn suggestions(
-    State(app): State<App>,
+    State(app): State<Api>,
     _: Caller,
     token: ConsistencyToken,
     mut params: Params,

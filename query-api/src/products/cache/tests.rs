@@ -1,15 +1,26 @@
 //! No reader with a token gets what is older than it, whatever races; and what is read often is there.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod apart;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use axum::body::Bytes;
 use envelope::{History, Position};
 use platform::token::ConsistencyToken;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{AsOf, CONTEXT, Known, ProductCache, Source};
+
+/// What processes share, as Redis has it.
+#[derive(Default)]
+struct Shared {
+    values: Mutex<HashMap<Uuid, Bytes>>,
+    /// How often one was taken.
+    hits: AtomicU64,
+}
 
 const SOURCE: Source = Source { history: Uuid::nil(), generations: (1, 1) };
 const PRODUCTS: usize = 24;
@@ -62,8 +73,9 @@ impl World {
     }
 
     /// What changed after a place up to where the audit log is.
-    fn look(&self, from: usize) -> (usize, Vec<Uuid>) {
-        (self.audit.at, self.store[from..self.audit.at].iter().map(|product| id(*product)).collect())
+    fn look(&self, from: usize) -> (usize, Vec<(Uuid, i64)>) {
+        let changed = self.store[from..self.audit.at].iter().zip(from + 1..);
+        (self.audit.at, changed.map(|(product, at)| (id(*product), place(at))).collect())
     }
 }
 
@@ -100,18 +112,32 @@ fn id(product: usize) -> Uuid {
 }
 
 fn known(version: i64) -> Arc<Known> {
-    Arc::new(Known { version, body: RawValue::from_string(version.to_string()).unwrap() })
+    Arc::new(Known::new(version, Bytes::from(version.to_string())))
 }
 
 fn token(position: i64) -> ConsistencyToken {
     ConsistencyToken::of(CONTEXT, History(Uuid::nil()), &[(3, Position(position))])
 }
 
-/// Reads as the route does: from the cache, or else from the view as soon as it has what the token tells of.
-fn read(world: &Mutex<World>, cache: &ProductCache, product: usize, told: i64, dice: &mut Dice) -> i64 {
+/// Reads as the route does: from the cache, else from what is shared, or else from the view as soon as it has what the
+/// token tells of.
+fn read(
+    world: &Mutex<World>,
+    (cache, shared): (&ProductCache, Option<&Shared>),
+    product: usize,
+    told: i64,
+    dice: &mut Dice,
+) -> i64 {
     let asked = if told == 0 { ConsistencyToken::default() } else { token(told) };
     if let Some(known) = cache.get(id(product), &asked) {
         return known.version;
+    }
+    if let Some(shared) = shared {
+        let value = shared.values.lock().unwrap().get(&id(product)).cloned();
+        if let Some(known) = value.and_then(|value| cache.accept(id(product), SOURCE, &value, &asked).1) {
+            shared.hits.fetch_add(1, Ordering::Relaxed);
+            return known.version;
+        }
     }
     while place(world.lock().unwrap().view.at) < told {
         thread::yield_now();
@@ -123,54 +149,65 @@ fn read(world: &Mutex<World>, cache: &ProductCache, product: usize, told: i64, d
     }
     if let Some((loading, as_of)) = loading.zip(as_of) {
         loading.put(known(version), as_of);
+        if let Some(shared) = shared {
+            let value = known(version).shared(as_of.position).into();
+            shared.values.lock().unwrap().insert(id(product), value);
+        }
     }
     version
+}
+
+/// What takes in the store, until it is over.
+fn follow(world: &Mutex<World>, over: &AtomicBool, seed: u64, reader: fn(&mut World) -> (&mut Reader, &[usize])) {
+    let mut dice = Dice(seed);
+    while !over.load(Ordering::Relaxed) {
+        let max = usize::try_from(dice.roll(20)).unwrap();
+        let mut world = world.lock().unwrap();
+        let (reader, store) = reader(&mut world);
+        reader.apply(store, max);
+        drop(world);
+        thread::yield_now();
+    }
+}
+
+/// What tells a cache of changes, until it is over; now and then it loses the thread and begins again.
+fn feed(world: &Mutex<World>, cache: &ProductCache, over: &AtomicBool, seed: u64) {
+    let (mut from, mut dice) = (0, Dice(seed));
+    while !over.load(Ordering::Relaxed) {
+        let (to, changed) = world.lock().unwrap().look(from);
+        thread::yield_now();
+        if dice.roll(5_000) == 0 {
+            cache.pause();
+        }
+        cache.advance(as_of(to), &changed);
+        from = to;
+    }
+}
+
+/// Writes, and reads what was written: how often that was older. Others read as well, without a token: they bring in
+/// what is old already for the writer.
+fn pairs(world: &Mutex<World>, (cache, shared): (&ProductCache, Option<&Shared>), count: u64, seed: u64) -> u64 {
+    let (mut dice, mut stale) = (Dice(seed), 0);
+    for _ in 0..count {
+        let product = usize::try_from(dice.roll(PRODUCTS as u64)).unwrap();
+        let (position, version) = world.lock().unwrap().write(product);
+        read(world, (cache, shared), product, 0, &mut dice);
+        stale += u64::from(read(world, (cache, shared), product, position, &mut dice) < version);
+        let other = usize::try_from(dice.roll(PRODUCTS as u64)).unwrap();
+        read(world, (cache, shared), other, position, &mut dice);
+    }
+    stale
 }
 
 #[test]
 fn of_a_hundred_thousand_writers_who_read_at_once_none_reads_what_is_older() {
     let (world, cache, over) = (Mutex::new(World::new(PRODUCTS)), ProductCache::default(), AtomicBool::new(false));
-    let follow = |seed: u64, reader: fn(&mut World) -> (&mut Reader, &[usize])| {
-        let mut dice = Dice(seed);
-        while !over.load(Ordering::Relaxed) {
-            let max = usize::try_from(dice.roll(20)).unwrap();
-            let mut world = world.lock().unwrap();
-            let (reader, store) = reader(&mut world);
-            reader.apply(store, max);
-            drop(world);
-            thread::yield_now();
-        }
-    };
-    let feed = || {
-        let (mut from, mut dice) = (0, Dice(99));
-        while !over.load(Ordering::Relaxed) {
-            let (to, changed) = world.lock().unwrap().look(from);
-            thread::yield_now();
-            if dice.roll(5_000) == 0 {
-                cache.pause();
-            }
-            cache.advance(as_of(to), &changed);
-            from = to;
-        }
-    };
-    let pairs = |seed: u64| {
-        let (mut dice, mut stale) = (Dice(seed), 0);
-        for _ in 0..PAIRS / WRITERS {
-            let product = usize::try_from(dice.roll(PRODUCTS as u64)).unwrap();
-            let (position, version) = world.lock().unwrap().write(product);
-            // Others read as well, without a token: they bring in what is old already for the writer.
-            read(&world, &cache, product, 0, &mut dice);
-            stale += u64::from(read(&world, &cache, product, position, &mut dice) < version);
-            let other = usize::try_from(dice.roll(PRODUCTS as u64)).unwrap();
-            read(&world, &cache, other, position, &mut dice);
-        }
-        stale
-    };
     thread::scope(|scope| {
-        scope.spawn(|| follow(7, |world| (&mut world.view, &world.store)));
-        scope.spawn(|| follow(8, |world| (&mut world.audit, &world.store)));
-        scope.spawn(feed);
-        let writers: Vec<_> = (0..WRITERS).map(|seed| scope.spawn(move || pairs(seed + 11))).collect();
+        scope.spawn(|| follow(&world, &over, 7, |world| (&mut world.view, &world.store)));
+        scope.spawn(|| follow(&world, &over, 8, |world| (&mut world.audit, &world.store)));
+        scope.spawn(|| feed(&world, &cache, &over, 99));
+        let write = |seed| pairs(&world, (&cache, None), PAIRS / WRITERS, seed);
+        let writers: Vec<_> = (0..WRITERS).map(|seed| scope.spawn(move || write(seed + 11))).collect();
         let stale: Vec<u64> = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
         over.store(true, Ordering::Relaxed);
         assert_eq!(stale.iter().sum::<u64>(), 0, "stale reads, by writer: {stale:?}");
@@ -203,7 +240,7 @@ fn what_is_read_as_zipf_has_it_is_nearly_always_there() {
             cache.advance(as_of(to), &changed);
             from = to;
         }
-        read(&world, &cache, product, 0, &mut dice);
+        read(&world, (&cache, None), product, 0, &mut dice);
     }
     let counts = cache.counts();
     assert_eq!(counts.hits + counts.misses, 100_000);
@@ -216,7 +253,7 @@ fn what_changes_while_it_is_loaded_is_not_kept() {
     assert!(cache.begin(product).is_none(), "nobody follows what changes");
     cache.advance(as_of(1), &[]);
     let loading = cache.begin(product).unwrap();
-    cache.advance(as_of(2), &[product]);
+    cache.advance(as_of(2), &[(product, 2)]);
     loading.put(known(1), as_of(1));
     assert!(cache.get(product, &any).is_none());
     // A row that was read before something else was done is older than what is known.
@@ -227,7 +264,7 @@ fn what_changes_while_it_is_loaded_is_not_kept() {
     assert_eq!(cache.get(product, &any).unwrap().version, 2);
     // Another product changes: this one stays, and is as of there.
     assert!(cache.get(product, &token(3)).is_none(), "nobody knows yet");
-    cache.advance(as_of(3), &[id(2)]);
+    cache.advance(as_of(3), &[(id(2), 3)]);
     assert_eq!(cache.get(product, &token(3)).unwrap().version, 2);
 }
 
