@@ -1,5 +1,6 @@
 //! Policies at work: what they note and send, whatever is killed, refused, cut off or begun anew.
 
+mod again;
 mod fulfilment;
 mod mailing;
 mod paying;
