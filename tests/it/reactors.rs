@@ -3,6 +3,7 @@
 mod again;
 mod fulfilment;
 mod mailing;
+mod outage;
 mod paying;
 mod post;
 mod racing;
