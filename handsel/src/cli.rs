@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     config, doctor, events, heads, import_cdnow, import_postgres_es, import_shop, listen, mails, migrate, parked,
-    policies, rebuild, recover, replay, role, seed, status, trigger, up, verify,
+    policies, rebuild, recover, replay, role, seed, status, trigger, up, verify, webhooks,
 };
 use crate::import::Kind;
 
@@ -74,6 +74,8 @@ enum Command {
     Policies(Box<policies::Policies>),
     /// List mail that was refused, hand it over again, or give it up.
     Mails(Box<mails::Mails>),
+    /// Show who hears of events and what became of it, send again, or replace a secret.
+    Webhooks(Box<webhooks::Webhooks>),
     /// Show the settings in force and where they come from; secrets are masked.
     Config(Box<config::Config>),
 }
@@ -135,6 +137,7 @@ impl Cli {
             Some(Command::Parked(command)) => command.run().await,
             Some(Command::Policies(command)) => command.run().await,
             Some(Command::Mails(command)) => command.run().await,
+            Some(Command::Webhooks(command)) => command.run().await,
             Some(Command::Config(command)) => command.run().await,
         }
     }

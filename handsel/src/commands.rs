@@ -22,3 +22,4 @@ pub mod status;
 pub mod trigger;
 pub mod up;
 pub mod verify;
+pub mod webhooks;

@@ -164,7 +164,7 @@ async fn attempt(
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let (why, asked) = match sender.send(url, secret, &parcel.message).await {
+        let (why, asked) = match sender.send(url, std::slice::from_ref(secret), &parcel.message).await {
             Outcome::Delivered(status) => return Ok((parcel, status)),
             Outcome::Gone => {
                 return Err(format!("{url} answered 410 Gone to {}: it wants nothing any more", parcel.what));

@@ -18,6 +18,7 @@ pub mod mail;
 mod parked;
 pub mod payments;
 mod reading;
+mod replays;
 mod schema;
 mod sender;
 mod session;
@@ -27,5 +28,6 @@ pub mod webhooks;
 
 pub use engine::{Config, run};
 pub use parked::{NotParked, Parked, list as list_parked, retry, skip};
+pub use replays::{NotReplayed, replay};
 pub use schema::{MigrationFailed, begin_at_head, check_version, follow_recovery, migrate};
 pub use sender::Sender;

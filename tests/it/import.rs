@@ -100,6 +100,38 @@ async fn a_dry_run_says_what_would_happen_and_sends_nothing() {
     assert!(line.contains("`title` is no pair; write target=column"), "{line}");
 }
 
+#[tokio::test]
+async fn a_dry_run_names_every_bad_line_and_what_is_wrong_with_it() {
+    let nowhere = Program::new(EXE, &[], &[("HANDSEL_URL", "http://127.0.0.1:9")]);
+    let file = nowhere.folder().join("orders.csv");
+    let mut text = "id,customer,date,units,total,currency\n".to_owned();
+    let wrong = [
+        ("0,1.00,EUR", "an order has 1 to 1000000 units"),
+        ("-1,1.00,EUR", "`-1` is no number of pieces"),
+        ("9223372036854775808,1.00,EUR", "`9223372036854775808` is no number of pieces"),
+        ("1,1.005,EUR", "nothing is rounded"),
+        ("1,-1.00,EUR", "without signs"),
+        ("1,1.00,euro", "three upper-case letters"),
+    ];
+    for number in 0..300 {
+        let cells = wrong.get(number % 7).map_or("1,1.00,EUR", |(cells, _)| cells);
+        text.push_str(&format!("{number},ana,2024-05-01,{cells}\n"));
+    }
+    std::fs::write(&file, text).unwrap();
+    let said = nowhere.call(&["import", "orders", file.to_str().unwrap(), "--dry-run"]).await;
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    for number in 0..300 {
+        let line = said.stderr.lines().find(|line| line.starts_with(&format!("line {}: ", number + 2)));
+        match wrong.get(number % 7) {
+            Some((cells, why)) => assert!(line.is_some_and(|line| line.contains(why)), "{cells}: {line:?}"),
+            None => assert_eq!(line, None),
+        }
+    }
+    let good = (0..300).filter(|number| number % 7 == 6).count();
+    let sum = format!("{good} orders with {good} lines and {good} pieces would be imported, {} lines be", 300 - good);
+    assert!(said.stdout.contains(&sum), "{}", said.stdout);
+}
+
 /// Ids with what they became, and the totals.
 async fn market(url: &str) -> (BTreeMap<String, Value>, Value) {
     let mut things = BTreeMap::new();

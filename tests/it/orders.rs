@@ -153,6 +153,15 @@ async fn sums_are_kept_by_currency_and_by_day() {
     let euro = import(&api, "c", &purchase("1997-01-13", 1, 900, "EUR")).await.expect(201);
     let mixed = api.get("/v1/sales/summary", &[&euro.token()]).await.expect(400);
     assert_eq!(mixed.body["errors"][0]["pointer"], "filter[currency]");
+    let detail = mixed.body["detail"].as_str().unwrap();
+    assert!(detail.contains("(EUR, USD)") && detail.contains("/v1/sales/by-currency"), "{detail}");
+    let euros = json!({"orders": 1, "customers": 1, "units": 1, "revenue_minor": 900, "currency": "EUR"});
+    let each = api.get("/v1/sales/by-currency", &[&euro.token()]).await.expect(200);
+    assert_eq!(each.body, json!({"data": [euros, sums], "next_cursor": null, "has_more": false}));
+    let first = api.get("/v1/sales/by-currency?limit=1", &[]).await.expect(200);
+    let next = first.header("link").trim_start_matches('<').split('>').next().unwrap().to_owned();
+    let rest = api.get(&next, &[]).await.expect(200);
+    assert_eq!((first.body["data"].clone(), rest.body["data"].clone()), (json!([euros]), json!([sums])));
     let dollars = api.get("/v1/sales/summary?filter[currency]=USD", &tokens).await.expect(200);
     assert_eq!(dollars.body, sums);
     let path = "/v1/sales/by-day?filter[from]=1997-01-13&filter[to]=1997-01-13";

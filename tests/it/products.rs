@@ -161,6 +161,24 @@ async fn while_somebody_edits_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn a_lease_whose_holder_never_comes_back_ends_by_itself() {
+    let api = Api::start().await;
+    draft(&api, "k", &mug()).await.expect(201);
+    let end = envelope::Timestamp::from_micros(platform::clock::now().micros() + 1_500_000).unwrap();
+    lease(&api, ANA, &end.to_string()).await.expect(204);
+    let locked = patch(&api, &[BOB, "If-Match: *"], json!({"title": "Cup"})).await.expect(423);
+    assert!(locked.body["detail"].as_str().unwrap().contains(&end.to_string()), "{locked:?}");
+    tests::until("others may edit again", tests::ETA_MAX, async || {
+        patch(&api, &[BOB, "If-Match: *"], json!({"title": "Cup"})).await.status == 204
+    })
+    .await;
+    assert!(platform::clock::now() >= end, "it ended before its time");
+    // Whoever comes back late is one of the others.
+    lease(&api, BOB, &minutes_ahead(10)).await.expect(204);
+    patch(&api, &[ANA, "If-Match: *"], json!({"title": "Jar"})).await.expect(423);
+}
+
+#[tokio::test]
 async fn products_are_found_by_state_category_and_seller() {
     let api = Api::start().await;
     let mut tokens = Vec::new();

@@ -4,6 +4,7 @@ mod alone;
 mod beside;
 mod ending;
 mod following;
+mod hooks;
 mod parked;
 mod status;
 mod users;

@@ -1,6 +1,7 @@
 //! Webhooks as a receiver meets them: signed, in order for each aggregate, again until they are taken, and never sent
 //! where they should not go.
 
+mod again;
 mod asking;
 mod receiver;
 mod trouble;

@@ -115,6 +115,8 @@ fn every_setting_is_also_an_environment_variable() {
         "listen --type",
         "listen --aggregate",
         "listen --count",
+        "deliveries --state",
+        "rotate --overlap-s",
         "trigger --list",
         "verify --all",
         "verify --acknowledged",

@@ -23,8 +23,8 @@ pub(super) async fn look(patient: &Patient, seen: &mut Seen) -> Result<(), NotLo
                 ),
                 "the receiver lacks them, and what follows for the same aggregates waits behind them",
                 format!(
-                    "see them with GET /v1/webhooks/{}/deliveries?filter[state]=parked, mend the receiver, then POST \
-                     …/deliveries/NUMBER/retry or …/skip",
+                    "see them with `handsel webhooks deliveries {} --state parked`, mend the receiver, then `handsel \
+                     webhooks retry` or `skip` with that webhook and the number",
                     one.webhook
                 ),
             );

@@ -51,6 +51,12 @@ pub(super) fn pieces(text: &str) -> Result<i64, String> {
     number.map(|number| number.max(0)).ok_or_else(|| format!("`{}` is no number of pieces", shown(text)))
 }
 
+/// How many pieces somebody bought. A line that takes some back would make the order smaller than it was.
+pub(super) fn bought(text: &str) -> Result<i64, String> {
+    let number: Option<i64> = text.parse().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| format!("`{}` is no number of pieces that somebody bought", shown(text)))
+}
+
 /// As much of a text as a message can bear.
 pub(super) fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS_MAX).collect()

@@ -41,7 +41,7 @@ fn lines(shop: &Shop, group: &Group, currency: Currency) -> Result<(i64, Option<
     let (mut units, mut sum): (i64, Option<i64>) = (0, shop.mapping.fills("price").then_some(0));
     for (line, row) in &group.rows {
         let Some(text) = shop.mapping.cell(row, "units") else { continue };
-        let pieces = at(*line, amounts::pieces(&text))?;
+        let pieces = at(*line, amounts::bought(&text))?;
         units = units.checked_add(pieces).ok_or_else(|| too_much(*line))?;
         let Some(so_far) = sum else { continue };
         let no_price = || Bad { line: *line, why: format!("`{}` has no price", group.id) };

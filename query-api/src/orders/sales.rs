@@ -19,9 +19,11 @@ use crate::fresh::fresh;
 
 const SALES_SUMMARY: &str = "sales_summary";
 const SALES_BY_DAY: &str = "sales_by_day";
+/// How many currencies are named to whoever did not say which.
+const NAMED_MAX: i64 = 20;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(summary)).routes(routes!(by_day))
+    OpenApiRouter::new().routes(routes!(summary)).routes(routes!(by_currency)).routes(routes!(by_day))
 }
 
 /// Everything that was sold in one currency.
@@ -84,23 +86,68 @@ async fn summary(
     let currency: Option<Currency> = params.take("filter[currency]")?;
     params.finish()?;
     let fresh = fresh(&app, SALES_SUMMARY, READS, &token).await?;
-    let mut rows = sqlx::query_as!(
-        Summary,
-        r#"select orders as "orders!", customers as "customers!", units as "units!",
-                  revenue_minor as "revenue_minor!", currency, version as "version!"
-             from read.sales_summary where $1::text is null or currency = $1 order by currency limit 2"#,
-        currency.map(|currency| currency.code().to_owned()),
-    )
-    .fetch_all(&app.views)
-    .await
-    .map_err(failed)?;
+    let mut rows = sums(&app, currency, None, NAMED_MAX).await?;
     if rows.len() > 1 {
-        let why = "things were sold in several currencies, and their sums cannot be added: say which one you want";
+        let currencies: Vec<&str> = rows.iter().filter_map(|row| row.currency.as_deref()).collect();
+        let why = format!(
+            "things were sold in several currencies ({}), and their sums cannot be added: say which one you want, or \
+             ask /v1/sales/by-currency for each",
+            currencies.join(", ")
+        );
         return Ok(fresh.answer(Problem::bad_parameter("filter[currency]", why)));
     }
     let none = || Summary { currency: currency.map(|currency| currency.code().to_owned()), ..Summary::default() };
     let row = rows.pop().unwrap_or_else(none);
     Ok(fresh.answer(tagged(&held, row.version, row)))
+}
+
+/// Sum up everything that was sold in each currency.
+///
+/// Sums of different currencies are never added.
+#[utoipa::path(
+    get, path = "/v1/sales/by-currency", tag = "orders", operation_id = "listSalesByCurrency",
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+           ("Consistency-Token" = Option<String>, Header)),
+    responses((status = 200, description = "A page, by the codes of the currencies; `Link` leads to the next.",
+               headers(("Link")), body = Page<Summary>,
+               example = json!({"data": [{"orders": 2, "customers": 1, "units": 3, "revenue_minor": 4600,
+                   "currency": "EUR"}, {"orders": 69659, "customers": 23570, "units": 167_881,
+                   "revenue_minor": 250_031_563, "currency": "USD"}], "next_cursor": null, "has_more": false})),
+              Problem)
+)]
+async fn by_currency(
+    State(app): State<Api>,
+    _: Caller,
+    token: ConsistencyToken,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let page = PageRequest::<String>::read(&mut params, &app.tokens)?;
+    let fresh = fresh(&app, SALES_SUMMARY, READS, &token).await?;
+    let rows = sums(&app, None, page.after().cloned(), page.rows()).await?;
+    Ok(fresh.answer(page.page(&app.tokens, rows, |last| last.currency.clone().unwrap_or_default())))
+}
+
+/// The sums of one currency, or of those that come after another.
+async fn sums(
+    app: &Api,
+    currency: Option<Currency>,
+    after: Option<String>,
+    rows_max: i64,
+) -> Result<Vec<Summary>, Problem> {
+    sqlx::query_as!(
+        Summary,
+        r#"select orders as "orders!", customers as "customers!", units as "units!",
+                  revenue_minor as "revenue_minor!", currency, version as "version!"
+             from read.sales_summary
+            where ($1::text is null or currency = $1) and ($2::text is null or currency > $2)
+            order by currency limit $3"#,
+        currency.map(|currency| currency.code().to_owned()),
+        after,
+        rows_max,
+    )
+    .fetch_all(&app.views)
+    .await
+    .map_err(failed)
 }
 
 /// Sum up what was sold on each day.

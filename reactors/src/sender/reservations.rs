@@ -33,8 +33,10 @@ impl NotKept {
             Self::Product(ProductError::NotForSale | ProductError::NotFound | ProductError::NoSuchVariant) => {
                 Some(DeclineReason::NotForSale)
             }
-            // Also where it was reserved or declined before: then declining changes nothing.
-            Self::Stock(_) | Self::Reservation(ReservationError::Declined) => Some(DeclineReason::NotEnough),
+            // Also where it was reserved, declined or given back before: then declining changes nothing.
+            Self::Stock(_) | Self::Reservation(ReservationError::Declined | ReservationError::Released) => {
+                Some(DeclineReason::NotEnough)
+            }
             Self::Product(_) | Self::Reservation(_) => None,
         }
     }

@@ -1,6 +1,8 @@
 //! Webhooks over HTTP: who wants to hear of events says so here, and sees what became of each.
 
 mod deliveries;
+mod replays;
+mod secrets;
 mod shapes;
 
 use std::collections::BTreeMap;
@@ -44,6 +46,11 @@ const PROBLEMS: &[Explanation] = &[
         "idempotency-key-reused",
         422,
         "The Idempotency-Key was used for another request. Take a new one.",
+    ),
+    Explanation::new(
+        "too-many-secrets",
+        409,
+        "Several secrets that were replaced still sign. Wait until the first of them ends, or end them at once.",
     ),
     Explanation::new("too-many-webhooks", 409, "There are as many webhooks as may be. Delete one that nobody needs."),
     Explanation::new(
@@ -120,6 +127,8 @@ fn described() -> OpenApiRouter<Hooks> {
         .routes(routes!(list, create))
         .routes(routes!(show, change, delete))
         .merge(deliveries::described())
+        .merge(replays::described())
+        .merge(secrets::described())
 }
 
 /// Let a receiver hear of events.

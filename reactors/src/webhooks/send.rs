@@ -67,15 +67,16 @@ impl Sender {
         Ok(Self { http, targets })
     }
 
-    /// Sends a message once.
-    pub async fn send(&self, url: &str, secret: &Secret, message: &Message) -> Outcome {
+    /// Sends a message once, signed by each of these secrets: a receiver that changes over knows one of them.
+    pub async fn send(&self, url: &str, secrets: &[Secret], message: &Message) -> Outcome {
         let failed = |why: String| Outcome::Failed { status: None, why, retry_after: None };
         let url = match self.targets.read(url) {
             Ok(url) => url,
             Err(unfit) => return failed(format!("nothing may be sent to {url}: {unfit}")),
         };
         let timestamp = platform::clock::now().utc().timestamp();
-        let signature = secret.sign(&message.id, timestamp, &message.body);
+        let sign = |secret: &Secret| secret.sign(&message.id, timestamp, &message.body);
+        let signatures: Vec<String> = secrets.iter().map(sign).collect();
         let request = self
             .http
             .post(url.clone())
@@ -83,7 +84,7 @@ impl Sender {
             .header(USER_AGENT, concat!("handsel/", env!("CARGO_PKG_VERSION")))
             .header("webhook-id", &message.id)
             .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature)
+            .header("webhook-signature", signatures.join(" "))
             .body(message.body.clone());
         match tokio::time::timeout(ANSWER_WAIT_MAX, request.send()).await {
             Err(_) => failed(format!("{} did not answer within {} s", name(&url), ANSWER_WAIT_MAX.as_secs())),

@@ -183,11 +183,11 @@ impl Session {
                 continue;
             }
             self.busy.insert(due.number, due.webhook);
-            let (sender, opened) =
-                (engine.config.sender.clone(), engine.config.secrets.open(webhook.webhook, &webhook.secret));
+            let sender = engine.config.sender.clone();
+            let opened = webhook.signing(&engine.config.secrets, platform::clock::now());
             self.attempts.spawn(async move {
                 let outcome = match opened {
-                    Ok(secret) => sender.send(&webhook.url, &secret, &due.message).await,
+                    Ok(secrets) => sender.send(&webhook.url, &secrets, &due.message).await,
                     Err(error) => {
                         let why = format!("its secret cannot be opened, so that nothing can be signed: {error}");
                         Outcome::Failed { status: None, why, retry_after: None }

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use envelope::{Recorded, Sealed};
+use envelope::{OpenError, Recorded, Sealed, Timestamp};
 use event_schemas::Context;
 use event_store::RawPayload;
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::secret::{Secret, Secrets};
+
 /// The columns of a [`Webhook`].
-pub(super) const COLUMNS: &str = "webhook, url, description, contexts, types, aggregate, secret, state, reason, \
-                                  created_by, fingerprint, created_at, version";
+pub(super) const COLUMNS: &str = "webhook, url, description, contexts, types, aggregate, secret, replaced, state, \
+                                  reason, created_by, fingerprint, created_at, version";
 
 /// Everything that is wanted is delivered.
 pub(super) const ACTIVE: &str = "active";
@@ -29,6 +32,7 @@ pub(super) struct Webhook {
     pub(super) types: Vec<String>,
     pub(super) aggregate: Option<String>,
     pub(super) secret: Json<Sealed<String>>,
+    pub(super) replaced: Json<Vec<Replaced>>,
     pub(super) state: String,
     pub(super) reason: Option<String>,
     pub(super) created_by: String,
@@ -37,7 +41,20 @@ pub(super) struct Webhook {
     pub(super) version: i64,
 }
 
+/// A secret that another one has replaced, and until when it signs beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Replaced {
+    pub(super) secret: Sealed<String>,
+    pub(super) until: Timestamp,
+}
+
 impl Webhook {
+    /// The secrets that sign now: the one in force, then those that it has replaced and whose time is not over.
+    pub(super) fn signing(&self, secrets: &Secrets, now: Timestamp) -> Result<Vec<Secret>, OpenError> {
+        let replaced = self.replaced.iter().filter(|old| old.until > now).map(|old| &old.secret);
+        std::iter::once(&self.secret.0).chain(replaced).map(|sealed| secrets.open(self.webhook, sealed)).collect()
+    }
+
     /// The contexts that it reads.
     pub(super) fn reads(&self) -> BTreeSet<Context> {
         let named = |context: &Context| self.contexts.is_empty() || self.contexts.iter().any(|c| c == context.name());

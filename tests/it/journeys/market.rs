@@ -46,19 +46,19 @@ impl Feed {
     }
 }
 
-async fn made(app: &TestApp, path: &str, body: &Value) -> Answer {
+pub(super) async fn made(app: &TestApp, path: &str, body: &Value) -> Answer {
     let answer = app.post(path, &Uuid::new_v4().to_string(), body).await;
     assert!((200..300).contains(&answer.status), "{path}: {} {}", answer.status, answer.body);
     answer
 }
 
-async fn done(app: &TestApp, path: &str) -> Answer {
+pub(super) async fn done(app: &TestApp, path: &str) -> Answer {
     let answer = app.ask(Method::POST, path, &[("handsel-caller", "tester")], None).await;
     assert_eq!(answer.status, 204, "{path}: {}", answer.body);
     answer
 }
 
-async fn until_state(app: &TestApp, path: &str, state: &str) {
+pub(super) async fn until_state(app: &TestApp, path: &str, state: &str) {
     until(&format!("{path} is {state}"), ETA_MAX, async || app.get(path).await.body["state"] == state).await;
 }
 

@@ -3,10 +3,12 @@
 use event_schemas::Context;
 use handsel::roles::Role;
 use projectors::registry::READ_MODELS;
+use serde_json::json;
 use sqlx::PgPool;
-use tests::{Program, TestApp, TestDatabase, World, broker, database, empty_database};
+use tests::{ETA_MAX, Program, TestApp, TestDatabase, World, broker, database, empty_database, until};
+use uuid::Uuid;
 
-use super::{CUT, EXE, shop};
+use super::{CUT, EXE, market, shop};
 
 /// Every row of a read model, in order, as bytes.
 async fn rows(database: &TestDatabase, view: &str) -> String {
@@ -42,6 +44,66 @@ async fn a_replay_into_an_empty_instance_has_the_same_chain_and_the_same_views()
     assert_eq!(copy.post("/v1/accounts", "one", &body).await.status, 201);
     copy.stop().await;
     app.stop().await;
+}
+
+async fn count(database: &TestDatabase, rows: &str) -> i64 {
+    let pool = PgPool::connect(database.url()).await.unwrap();
+    sqlx::query_scalar(&format!("select count(*) from {rows}")).fetch_one(&pool).await.unwrap()
+}
+
+/// Orders what the shop sells, and waits until it is paid and told of.
+async fn sells_one(app: &TestApp, product: Uuid, customer: Uuid) -> Uuid {
+    let order = Uuid::new_v4();
+    let lines = json!([{"product": product, "sku": "WHITE", "quantity": 1}]);
+    let wanted = json!({"order": order, "customer": customer, "payment_method": "pm_sim_ok", "lines": lines});
+    market::made(app, "/v1/orders", &wanted).await;
+    market::until_state(app, &format!("/v1/orders/{order}"), "confirmed").await;
+    market::until_state(app, &format!("/v1/payments/{order}"), "authorized").await;
+    order
+}
+
+#[tokio::test]
+async fn a_replay_of_a_market_charges_and_tells_nobody_again_and_the_market_goes_on() {
+    let World { app, broker: _broker, database } = World::start().await;
+    let (product, customer) = (Uuid::new_v4(), Uuid::new_v4());
+    market::made(&app, "/v1/accounts", &json!({"account": customer, "name": "Mia", "email": "mia@example.org"})).await;
+    let draft = json!({"product": product, "seller": Uuid::new_v4(), "title": "Teapot",
+                       "price": {"amount_minor": 4200, "currency": "EUR"},
+                       "variants": [{"sku": "WHITE", "title": "White"}]});
+    market::made(&app, "/v1/products", &draft).await;
+    for step in ["propose", "approve"] {
+        market::done(&app, &format!("/v1/products/{product}/{step}")).await;
+    }
+    market::made(&app, &format!("/v1/products/{product}/stock/WHITE/receive"), &json!({"quantity": 10})).await;
+    let old = sells_one(&app, product, customer).await;
+    until("the customer is told", ETA_MAX, async || count(&database, "react.inbox").await == 1).await;
+    app.stop().await;
+
+    let env = [("DATABASE_URL", database.url()), ("HANDSEL_MASTER_KEY", &"5a".repeat(32))];
+    let program = Program::new(EXE, &[], &env);
+    let there = empty_database().await;
+    program.call(&["replay", "--into", there.url(), "--with-keys"]).await.ok();
+    let events = count(&there, "es_payments.events").await;
+    let other = broker().await;
+    let copy = TestApp::start(&there, &other, &Role::ALL).await;
+    let new = sells_one(&copy, product, customer).await;
+    until("the customer is told", ETA_MAX, async || count(&there, "react.inbox").await == 1).await;
+    // What was done for the old order stays done, and is done no second time.
+    let of_old = format!("es_payments.events where aggregate_id = '{old}'");
+    assert_eq!(count(&there, &of_old).await, events);
+    for (what, of) in [("sim_payments.journal", "payment"), ("react.effects", "request->>'payment'")] {
+        assert_eq!(count(&there, &format!("{what} where {of}::text = '{new}'")).await, 1, "{what}");
+        assert_eq!(count(&there, what).await, 1, "{what}");
+    }
+    let stock = copy.get(&format!("/v1/products/{product}/stock/WHITE")).await.ok();
+    assert_eq!((&stock["on_hand"], &stock["reserved"]), (&json!(10), &json!(2)), "{stock}");
+    // The old one is still somebody's: it can be sent, and is paid then.
+    market::made(&copy, &format!("/v1/orders/{old}/shipments"), &json!({})).await;
+    until("its pieces are sold", ETA_MAX, async || {
+        copy.get(&format!("/v1/products/{product}/stock/WHITE")).await.body["on_hand"] == 9
+    })
+    .await;
+    copy.stop().await;
 }
 
 #[tokio::test]

@@ -20,7 +20,11 @@ impl Shop {
 
     /// Puts a product on sale in two variants, and gives its id.
     async fn sells(&self, title: &str, price: i64, pieces: i64) -> String {
-        let body = json!({"seller": ACCOUNT, "title": title, "price": {"amount_minor": price, "currency": "USD"},
+        self.sells_in("USD", title, price, pieces).await
+    }
+
+    async fn sells_in(&self, currency: &str, title: &str, price: i64, pieces: i64) -> String {
+        let body = json!({"seller": ACCOUNT, "title": title, "price": {"amount_minor": price, "currency": currency},
                           "variants": [{"sku": "RED", "title": "Red"}, {"sku": "BLUE", "title": "Blue"}]});
         let made = self.post("/v1/products", &Uuid::new_v4().to_string(), &body).await.expect(201);
         let product = made.body["product"].as_str().unwrap().to_owned();
@@ -154,6 +158,10 @@ async fn a_price_that_changed_is_asked_back_and_a_repeat_still_gets_its_answer()
     assert_eq!(refused.body["code"], "product-price-changed");
     assert_eq!(refused.body["errors"][0]["pointer"], "/lines/0/unit_price");
     assert!(refused.body["detail"].as_str().unwrap().contains("1400 USD"), "{refused:?}");
+    // The same figure in another currency is another price.
+    wanted["unit_price"] = json!({"amount_minor": 1400, "currency": "EUR"});
+    assert_eq!(shop.place("euro", json!([wanted])).await.expect(409).body["code"], "product-price-changed");
+    wanted["unit_price"] = json!({"amount_minor": 1200, "currency": "USD"});
     let again = shop.place("k", json!([wanted])).await.expect(202);
     assert_eq!((again.header("idempotent-replayed"), &again.body), ("true", &order.body));
     let reused = shop.place("k", json!([line(&mug, "BLUE", 1)])).await.expect(422);
@@ -216,7 +224,8 @@ async fn pieces_that_nobody_takes_in_time_are_free_again() {
 async fn what_cannot_be_ordered_is_refused_by_its_place() {
     let shop = Shop::open().await;
     let mug = shop.sells("Mug", 1200, 5).await;
-    let euros = json!([line(&mug, "RED", 1)]);
+    let tea = shop.sells_in("EUR", "Tea", 500, 5).await;
+    let dollars = json!([line(&mug, "RED", 1)]);
     for (lines, status, code, pointer) in [
         (json!([]), 422, "order-lines-invalid", "/lines"),
         (json!([line(&mug, "RED", 0)]), 422, "order-quantity-out-of-range", "/lines"),
@@ -227,15 +236,16 @@ async fn what_cannot_be_ordered_is_refused_by_its_place() {
         (json!([line(ORDER, "RED", 1)]), 404, "product-not-found", "/lines/0/product"),
         (json!([line(&mug, "R D", 1)]), 422, "bad-field", "/lines/0/sku"),
         (json!({"product": mug}), 422, "bad-field", "/lines"),
+        (json!([line(&mug, "RED", 1), line(&tea, "RED", 1)]), 422, "order-several-currencies", "/lines"),
     ] {
         let refused = shop.place("k", lines.clone()).await.expect(status);
         assert_eq!(refused.body["code"], code, "{lines}");
         assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{lines}");
     }
-    let method = json!({"customer": OTHER_ACCOUNT, "lines": euros, "payment_method": "4242 4242 4242 4242"});
+    let method = json!({"customer": OTHER_ACCOUNT, "lines": dollars, "payment_method": "4242 4242 4242 4242"});
     let refused = shop.post("/v1/orders", "m", &method).await.expect(422);
     assert_eq!(refused.body["code"], "order-payment-method-invalid");
-    let anonymous = json!({"customer": OTHER_ACCOUNT, "lines": euros, "payment_method": "pm"});
+    let anonymous = json!({"customer": OTHER_ACCOUNT, "lines": dollars, "payment_method": "pm"});
     shop.api.post("/v1/orders", &[JSON], &anonymous).await.expect(400);
     let nothing = shop.step(&format!("/v1/orders/{ORDER}/complete")).await.expect(404);
     assert_eq!(nothing.body["code"], "order-not-found");

@@ -77,6 +77,68 @@ async fn events_are_shown_in_a_terminal_and_handed_on_to_a_receiver() {
     program.terminate().await;
 }
 
+/// What was taken, as account and how many-eth event, from a receiver that fails at first where `fails` says.
+#[derive(Clone)]
+struct Failing {
+    fails: (String, i64),
+    times: Arc<AtomicUsize>,
+    taken: Arc<Mutex<Vec<(String, i64)>>>,
+}
+
+async fn take(State(failing): State<Failing>, body: Bytes) -> StatusCode {
+    let event: Value = serde_json::from_slice::<Value>(&body).unwrap()["data"].take();
+    let what = (event["aggregate_id"].as_str().unwrap().to_owned(), event["sequence"].as_i64().unwrap());
+    if what == failing.fails && failing.times.fetch_add(1, Ordering::SeqCst) < 2 {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    failing.taken.lock().unwrap().push(what);
+    StatusCode::NO_CONTENT
+}
+
+/// Registers somebody, or renames them.
+async fn ask(url: &str, account: &str, version: i64) {
+    let client = reqwest::Client::new();
+    let asked = if version == 0 {
+        let body = json!({"account": account, "name": "Ana", "email": "ana@example.org"});
+        client.post(format!("{url}/v1/accounts")).json(&body)
+    } else {
+        let changed = client.patch(format!("{url}/v1/accounts/{account}")).header("If-Match", format!("\"{version}\""));
+        changed.header("content-type", "application/merge-patch+json").body(format!(r#"{{"name":"Ana {version}"}}"#))
+    };
+    let key = format!("\"{account}-{version}\"");
+    let answer = asked.header("Handsel-Caller", "ana").header("Idempotency-Key", key).send().await.unwrap();
+    assert!(answer.status().is_success(), "{account} {version}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_taken_is_sent_again_in_its_order_and_the_next_run_goes_on_behind_it() {
+    let database = empty_database().await;
+    let mut program = on(database.url());
+    program.up().await;
+    let url = program.running().url;
+    let [bad, good] = [7, 8].map(|number| format!("018f4e7a-0000-7000-8000-00000000000{number}"));
+    for version in 0..3 {
+        for account in [&bad, &good] {
+            ask(&url, account, version).await;
+        }
+    }
+    let failing = Failing { fails: (bad.clone(), 1), times: Arc::default(), taken: Arc::default() };
+    let to = serve(Router::new().route("/", post(take)).with_state(failing.clone())).await;
+    let listen = ["listen", "--forward-to", &to, "--context", "identity"];
+    let said = program.call(&[listen.as_slice(), &["--from", "start", "--count", "6"]].concat()).await;
+    assert_eq!(said.stderr.matches("answered 503 Service Unavailable").count(), 2, "{}", said.stderr);
+    let place = said.stderr.split("--from '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    said.ok();
+    let taken = failing.taken.lock().unwrap().clone();
+    let of = |who: &String| taken.iter().filter(|(id, _)| id == who).map(|(_, number)| *number).collect::<Vec<_>>();
+    assert_eq!((of(&bad), of(&good)), (vec![1, 2, 3], vec![1, 2, 3]));
+    assert_eq!(taken[..3].iter().filter(|(id, _)| *id == good).count(), 3, "others do not wait: {taken:?}");
+    ask(&url, &bad, 3).await;
+    program.call(&[listen.as_slice(), &["--from", &place, "--count", "1"]].concat()).await.ok();
+    assert_eq!(failing.taken.lock().unwrap()[6..], [(bad, 4)], "where the last one ended");
+    program.terminate().await;
+}
+
 /// One event for each connection, cut off in different places.
 async fn one_event(State(asked): State<Arc<AtomicUsize>>, headers: HeaderMap) -> impl IntoResponse {
     let count = asked.fetch_add(1, Ordering::SeqCst);

@@ -45,6 +45,10 @@ fn another_mark_may_stand_before_the_cents() {
 fn pieces_and_minor_units_are_whole() {
     assert_eq!((pieces("7"), pieces("0"), pieces("-3")), (Ok(7), Ok(0), Ok(0)));
     assert!(pieces("1.5").is_err() && pieces("many").is_err());
+    assert_eq!((bought("7"), bought("0")), (Ok(7), Ok(0)));
+    for text in ["-1", "1.5", "9223372036854775808", ""] {
+        assert_eq!(bought(text), Err(format!("`{text}` is no number of pieces that somebody bought")));
+    }
     assert_eq!(whole("1250"), Ok(1250));
     assert!(whole("12.50").is_err() && whole("-1").is_err() && whole("").is_err());
 }

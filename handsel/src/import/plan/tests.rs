@@ -118,6 +118,15 @@ fn lines_of_an_order_are_added_up_and_its_day_is_that_in_utc() {
 }
 
 #[test]
+fn a_line_that_takes_pieces_back_is_not_counted_as_none() {
+    let text =
+        "id,customer,date,units,total,currency\n1,ana,2024-05-01,2,30.00,USD\n1,,,-1,,\n2,ana,2024-05-01,2,1,USD\n";
+    let plan = plan(Kind::Orders, text, &[]);
+    assert_eq!(bad(&plan), [(3, "`-1` is no number of pieces that somebody bought")]);
+    assert_eq!((plan.good, plan.counts.pieces), (1, 2));
+}
+
+#[test]
 fn ids_follow_from_the_shop_and_its_own() {
     let text = "id,name,email\nana,Ana,ana@example.org\n018f4e7a-0000-7000-8000-000000000001,Bob,bob@example.org\n";
     let of = |shop: &str| {

@@ -269,7 +269,9 @@ fn types(names: &[String], contexts: &[String]) -> Result<Vec<String>, Problem> 
     Ok(types.into_iter().collect())
 }
 
-fn begin(text: &str) -> Result<Begin, Problem> {
+/// # Errors
+/// A 422 for `/from`.
+pub(super) fn begin(text: &str) -> Result<Begin, Problem> {
     let bad = |why: String| Problem::bad_field("/from", why);
     match text {
         "now" => return Ok(Begin::Now),

@@ -334,5 +334,6 @@ pub(super) fn summary(rows: &[&Row]) -> Vec<Asked> {
         let asked = Asked::one(format!("/v1/sales/summary?filter[currency]={currency}"), fields);
         asked.aged_by("orders").given("currency", currency)
     };
-    rows.iter().map(one).collect()
+    let all = Asked::list("/v1/sales/by-currency", fields).aged_by("orders");
+    rows.iter().map(one).chain([all]).collect()
 }
