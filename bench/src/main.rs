@@ -25,6 +25,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
+/// What runs in this process allocates as the program does, and so do its peers.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Handsel on this machine and writes the tables of docs/performance.md.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
