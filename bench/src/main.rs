@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
-/// As in the program, much of which runs in this process here.
+/// What runs in this process allocates as the program does, and so do its peers.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -154,9 +154,15 @@ async fn ask(url: &str, serving: &Serving, options: &Options) -> anyhow::Result<
     for number in 0..WARM_UP + QUERIES {
         let q = goods::query(number);
         let (_, greeted) = routes.get("/hello", "").await?;
-        let (answer, took) = routes.get("/v1/search/products", &q).await?;
-        let (total, plain) = bare.ask(&q, false)?;
-        let (_, counted) = bare.ask(&q, true)?;
+        // Whoever asks first finds less of the index in the caches of the processor.
+        let ours_first = number % 2 == 0;
+        let asked_before = if ours_first { Some(routes.get("/v1/search/products", &q).await?) } else { None };
+        let (total, counted) = bare.ask(&q, true)?;
+        let (answer, took) = match asked_before {
+            Some(asked) => asked,
+            None => routes.get("/v1/search/products", &q).await?,
+        };
+        let (_, plain) = bare.ask(&q, false)?;
         if number >= WARM_UP {
             for (histogram, took) in
                 [(&mut hello, greeted), (&mut route, took), (&mut alone, plain), (&mut faceted, counted)]
@@ -203,6 +209,7 @@ impl Routes {
     async fn start(views: &str, serving: &Serving) -> anyhow::Result<Self> {
         let progress = Progress::default();
         let inner = search::server::router(Served::new(Slot::holding(serving.clone()), progress.clone()));
+        let inner = platform::http::edge(inner, platform::http::EdgeSettings::default());
         let app = query_api::App {
             views: pool_lazy(&Secret::new(views), &PoolSettings::new("bench"))?,
             progress,

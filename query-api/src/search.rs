@@ -13,6 +13,7 @@ use platform::http::{Page, PageRequest, Params};
 use platform::problem::{Explanation, Problem};
 use platform::token::ConsistencyToken;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -53,7 +54,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 #[derive(Debug, Serialize, ToSchema)]
 struct Found {
     /// The products.
-    data: Vec<FoundProduct>,
+    #[schema(value_type = Vec<FoundProduct>)]
+    data: Vec<Box<RawValue>>,
     /// Where the next page begins; send it as `cursor`, with the same words and filters.
     next_cursor: Option<String>,
     /// Whether there are more. Nobody looks through more than 1,000.
@@ -68,8 +70,9 @@ struct Found {
     did_you_mean: Option<String>,
 }
 
-/// A product that was found.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+/// A product that was found, as the role `search` writes it: what it says is handed on as it is.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is written elsewhere and described here")]
 struct FoundProduct {
     /// Which one.
     product: Uuid,
@@ -94,7 +97,8 @@ struct FoundProduct {
 }
 
 /// What one piece costs, in whole minor units.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is written elsewhere and described here")]
 struct FoundPrice {
     /// In the currency's smallest unit: 1200 is 12.00 USD.
     #[schema(example = 1200)]
@@ -145,7 +149,7 @@ struct PriceCount {
 #[derive(Debug, Deserialize)]
 struct Answer {
     total: i64,
-    products: Vec<FoundProduct>,
+    products: Vec<Box<RawValue>>,
     categories: Vec<CategoryCount>,
     prices: Vec<PriceCount>,
     did_you_mean: Option<String>,
@@ -202,7 +206,7 @@ async fn search(
     let page = page.page_to(&app.tokens, answer.products, has_more.then_some(end), has_more);
     let facets = Facets { categories: answer.categories, prices: answer.prices };
     let (total, did_you_mean) = (answer.total, answer.did_you_mean);
-    let body = |page: Page<FoundProduct>| Found {
+    let body = |page: Page<Box<RawValue>>| Found {
         data: page.data,
         next_cursor: page.next_cursor,
         has_more: page.has_more,

@@ -1,6 +1,6 @@
 //! What events change in the index, collected until the next commit. No I/O: what the index holds is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use envelope::Recorded;
 use event_schemas::ids::ProductId;
@@ -16,11 +16,15 @@ const PRODUCT_BYTES: usize = 600;
 /// Products as they stand after the events that were taken in. One that changed often is written once, as a rule.
 #[derive(Debug, Default)]
 pub struct Changes {
-    changed: BTreeMap<ProductId, Changed>,
+    changed: HashMap<ProductId, Changed>,
     bytes: usize,
     set_aside: u64,
     /// How many batches of events were taken in.
     batch: u64,
+    /// What this batch changed, each once.
+    now: Vec<ProductId>,
+    /// What the batch before changed.
+    before: Vec<ProductId>,
 }
 
 #[derive(Debug)]
@@ -53,8 +57,13 @@ impl Changes {
         held: impl FnOnce(ProductId) -> Result<Option<Kept>, E>,
     ) -> Result<(), E> {
         let Some(product) = product::concerns(event) else { return Ok(()) };
-        let (before, replaces) = match self.changed.remove(&product) {
-            Some(changed) => (Some(changed.kept), changed.replaces),
+        let changed = self.changed.remove(&product);
+        let noted = changed.as_ref().map(|changed| changed.batch);
+        let (before, replaces) = match changed {
+            Some(changed) => {
+                self.bytes -= bytes(&changed.kept);
+                (Some(changed.kept), changed.replaces)
+            }
             // The first event of an aggregate finds nothing there.
             None if event.sequence == 1 => (None, false),
             None => (held(product)?, true),
@@ -62,9 +71,12 @@ impl Changes {
         let was_aside = matches!(before, Some(Kept::SetAside { .. }));
         if let Some(kept) = product::after(before, product, event) {
             self.set_aside += u64::from(!was_aside && matches!(kept, Kept::SetAside { .. }));
+            self.bytes += bytes(&kept);
+            if noted != Some(self.batch) {
+                self.now.push(product);
+            }
             self.changed.insert(product, Changed { kept, batch: self.batch, replaces, written: false });
         }
-        self.bytes += PRODUCT_BYTES + event.data.get().len();
         Ok(())
     }
 
@@ -93,7 +105,12 @@ impl Changes {
     pub fn write_settled<E>(&mut self, mut write: impl FnMut(Written<'_>) -> Result<(), E>) -> Result<(), E> {
         let batch = self.batch;
         self.batch += 1;
-        self.changed.values_mut().filter(|changed| changed.batch < batch).try_for_each(|one| one.write(&mut write))
+        for product in std::mem::replace(&mut self.before, std::mem::take(&mut self.now)) {
+            if let Some(changed) = self.changed.get_mut(&product).filter(|changed| changed.batch < batch) {
+                changed.write(&mut write)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes whatever is not written yet, by id, and forgets all.
@@ -102,8 +119,19 @@ impl Changes {
     /// What `write` says.
     pub fn write_all<E>(&mut self, mut write: impl FnMut(Written<'_>) -> Result<(), E>) -> Result<(), E> {
         (self.bytes, self.set_aside) = (0, 0);
-        std::mem::take(&mut self.changed).values_mut().try_for_each(|one| one.write(&mut write))
+        (self.now, self.before) = (vec![], vec![]);
+        let mut all: Vec<_> = std::mem::take(&mut self.changed).into_iter().filter(|(_, one)| !one.written).collect();
+        all.sort_unstable_by_key(|(product, _)| *product);
+        all.iter_mut().try_for_each(|(_, one)| one.write(&mut write))
     }
+}
+
+/// What a product takes in memory, nearly.
+fn bytes(kept: &Kept) -> usize {
+    let Kept::Product(product) = kept else { return PRODUCT_BYTES };
+    let labels = product.categories.iter().map(String::len).sum::<usize>();
+    let variants = product.variants.iter().map(|variant| variant.title.len() + variant.sku.as_str().len());
+    PRODUCT_BYTES + product.title.len() + product.description.len() + labels + variants.sum::<usize>()
 }
 
 impl Changed {

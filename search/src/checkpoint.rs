@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// The shape of what is indexed. A change of fields, of analysis or of what is kept makes another one, and every index
 /// is built anew.
-pub const SHAPE: u32 = 1;
+pub const SHAPE: u32 = 2;
 
 /// Everything in the index follows from the events of one history up to one position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

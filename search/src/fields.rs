@@ -6,17 +6,19 @@ use tantivy::schema::{
     TextOptions,
 };
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, TextAnalyzer,
-    TokenizerManager,
+    AsciiFoldingFilter, LowerCaser, RemoveLongFilter, SimpleTokenizer, TextAnalyzer, TokenizerManager,
 };
 
 use crate::product::Kept;
+use crate::stems::Stems;
 
 /// Words of more bytes than this are left out, of products and of questions.
 pub const WORD_BYTES_MAX: usize = 40;
 
-const PLAIN: &str = "plain";
-const STEMMED: &str = "stemmed";
+/// The name of the analyser [`plain`].
+pub const PLAIN: &str = "plain";
+/// The name of the analyser [`stemmed`].
+pub const STEMMED: &str = "stemmed";
 
 /// The fast field of the products' categories.
 pub const CATEGORIES: &str = "categories";
@@ -48,7 +50,7 @@ pub struct Fields {
     pub label_stems: Field,
     /// The words of everything as they are: the vocabulary of the index.
     pub words: Field,
-    /// The stems of the words of everything.
+    /// The stems of the words of everything: whatever has a word anywhere has its stem here.
     pub stems: Field,
     /// The categories as they are.
     pub categories: Field,
@@ -119,6 +121,7 @@ impl Fields {
         }
         for variant in &product.variants {
             document.add_text(self.words, variant.sku.as_str());
+            document.add_text(self.stems, variant.sku.as_str());
         }
         for category in &product.categories {
             document.add_text(self.categories, category);
@@ -155,7 +158,7 @@ pub fn stemmed() -> TextAnalyzer {
         .filter(RemoveLongFilter::limit(WORD_BYTES_MAX))
         .filter(LowerCaser)
         .filter(AsciiFoldingFilter)
-        .filter(Stemmer::new(Language::English))
+        .filter(Stems)
         .build()
 }
 

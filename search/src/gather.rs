@@ -157,13 +157,16 @@ impl SegmentCollector for OfSegment {
             Sort::Price => !ascending(amount),
             Sort::PriceDescending => ascending(amount),
         };
-        if self.best.len() >= self.gather.best_max && self.best.peek().is_none_or(|Reverse(worst)| key < worst.0) {
+        let full = self.best.len() >= self.gather.best_max;
+        if full && self.best.peek().is_none_or(|Reverse(worst)| key < worst.0) {
             return;
         }
         let tie = self.ties.first(doc).unwrap_or_default();
-        self.best.push(Reverse((key, Reverse(tie), Reverse(DocAddress::new(self.ord, doc)))));
-        if self.best.len() > self.gather.best_max {
-            self.best.pop();
+        let rank = (key, Reverse(tie), Reverse(DocAddress::new(self.ord, doc)));
+        if !full {
+            self.best.push(Reverse(rank));
+        } else if let Some(mut worst) = self.best.peek_mut().filter(|worst| rank > worst.0) {
+            *worst = Reverse(rank);
         }
     }
 

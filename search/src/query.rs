@@ -4,15 +4,15 @@ use std::ops::Bound;
 
 use tantivy::Term;
 use tantivy::query::{
-    BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery,
-    TermQuery,
+    BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, Occur, PhraseQuery, Query, RangeQuery, TermQuery,
 };
-use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::schema::IndexRecordOption;
 
 use crate::fields::Fields;
 use crate::meaning::Meaning;
+use crate::one_word::OneWord;
 use crate::question::Question;
-use crate::words::Words;
+use crate::words::{Words, stem_of};
 
 /// What a word counts by where it stands.
 const TITLE: f32 = 4.0;
@@ -22,8 +22,6 @@ const STEM: f32 = 1.0;
 const WORD: f32 = 0.3;
 /// What words count that stand in the title in their order.
 const TITLE_PHRASE: f32 = 2.0;
-/// Of several places where a word stands the best one counts, and of the others this part.
-const OTHER_PLACES: f32 = 0.2;
 
 /// Which of the words a product must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,11 +107,15 @@ fn one_word(fields: &Fields, meaning: &Meaning, places: Places) -> Box<dyn Query
         return Box::new(EmptyQuery);
     }
     let everywhere = places == Places::Everywhere;
-    let mut disjuncts: Vec<Box<dyn Query>> = Vec::new();
-    let mut add = |field: Field, text: &str, boost: f32| {
-        let query = TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs);
-        disjuncts.push(Box::new(BoostQuery::new(Box::new(query), boost)));
-    };
+    let (all_words, all_stems) =
+        if everywhere { (fields.words, fields.stems) } else { (fields.title, fields.title_stems) };
+    // A word leads to nothing to which its stem does not lead.
+    let stemmed = |word: &str| meaning.stems.iter().any(|(stem, _)| *stem == stem_of(word));
+    let leads = meaning.stems.iter().map(|(stem, _)| Term::from_field_text(all_stems, stem));
+    let words = meaning.plain.iter().filter(|(word, _)| !stemmed(word));
+    let leads = leads.chain(words.map(|(word, _)| Term::from_field_text(all_words, word))).collect();
+    let mut places = Vec::new();
+    let mut add = |field, text: &str, boost| places.push((Term::from_field_text(field, text), boost));
     for (word, weight) in &meaning.plain {
         add(fields.title, word, TITLE * weight);
         if everywhere {
@@ -127,7 +129,7 @@ fn one_word(fields: &Fields, meaning: &Meaning, places: Places) -> Box<dyn Query
             add(fields.stems, stem, STEM * weight);
         }
     }
-    Box::new(DisjunctionMaxQuery::with_tie_breaker(disjuncts, OTHER_PLACES))
+    Box::new(OneWord { leads, places })
 }
 
 fn title_phrase(fields: &Fields, words: &Words) -> Option<Box<dyn Query>> {

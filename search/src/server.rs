@@ -1,5 +1,6 @@
 //! The inner port: answers questions as of the newest commit, or of one that has what the caller names.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use platform::clock;
 use platform::progress::{Progress, Seen, WHOLE_STORE};
 use serde::{Deserialize, Serialize};
 use tantivy::Searcher;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
+use tokio::task;
 use tokio::time::Instant;
 
 use crate::ask::{ask, suggest};
@@ -86,7 +89,7 @@ async fn answer<A: Send + 'static>(
     let _turn = served.turns.acquire().await.map_err(|_| Refusal::Broken)?;
     let serving = served.slot.get().ok_or(Refusal::Building)?;
     // The view is taken after the wait: it contains what was waited for.
-    let answered = tokio::task::spawn_blocking(move || {
+    let answered = beside(move || {
         let begun = clock::monotonic();
         let answered = asking(&serving.searcher(), &serving.fields, &question);
         metrics::histogram!("handsel_search_query_duration_seconds", "kind" => kind)
@@ -94,13 +97,22 @@ async fn answer<A: Send + 'static>(
         answered
     });
     match answered.await {
-        Ok(Ok(answer)) => Ok((answer, other_history)),
-        Ok(Err(reason)) => {
+        Some(Ok(answer)) => Ok((answer, other_history)),
+        Some(Err(reason)) => {
             tracing::error!(%reason, "A question to the search index failed: {reason}");
             Err(Refusal::Broken)
         }
         // The hook for panics has logged message and place already.
-        Err(_) => Err(Refusal::Broken),
+        None => Err(Refusal::Broken),
+    }
+}
+
+/// Computes without keeping others from a thread; `None` after a panic. Where it can, it goes on here and lets another
+/// thread take over everybody else: to wake one up and be woken up again takes as long as a question.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => task::block_in_place(|| catch_unwind(AssertUnwindSafe(work)).ok()),
+        _ => task::spawn_blocking(work).await.ok(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tantivy::tokenizer::TextAnalyzer;
 
-use crate::fields::{plain, stemmed};
+use crate::fields::{self, stemmed};
 use crate::meaning::Meaning;
 
 /// How long a snippet is, in characters of the text.
@@ -19,6 +19,8 @@ const LOOKED_AT_BYTES_MAX: usize = 8_000;
 pub struct Marks<'a> {
     plain: HashSet<&'a str>,
     stems: HashSet<&'a str>,
+    /// Whether any of them begins with this byte: a word and its stem begin alike.
+    begin: [bool; 256],
     words: TextAnalyzer,
     stemmer: TextAnalyzer,
     /// What is known of words that were met.
@@ -29,21 +31,24 @@ impl<'a> Marks<'a> {
     /// Everything that the words of a question may stand for.
     #[must_use]
     pub fn of(meanings: &'a [Meaning]) -> Self {
-        Self {
-            plain: meanings.iter().flat_map(|one| &one.plain).map(|(word, _)| word.as_str()).collect(),
-            stems: meanings.iter().flat_map(|one| &one.stems).map(|(stem, _)| stem.as_str()).collect(),
-            words: plain(),
-            stemmer: stemmed(),
-            known: HashMap::new(),
+        let plain: HashSet<_> = meanings.iter().flat_map(|one| &one.plain).map(|(word, _)| word.as_str()).collect();
+        let stems: HashSet<_> = meanings.iter().flat_map(|one| &one.stems).map(|(stem, _)| stem.as_str()).collect();
+        let mut begin = [false; 256];
+        for first in plain.iter().chain(&stems).filter_map(|text| text.bytes().next()) {
+            begin[usize::from(first)] = true;
         }
+        Self { plain, stems, begin, words: fields::plain(), stemmer: stemmed(), known: HashMap::new() }
     }
 
     /// Where the words that mark begin and end.
     fn places(&mut self, text: &str) -> Vec<(usize, usize)> {
-        let Self { plain, stems, words, stemmer, known } = self;
+        let Self { plain, stems, begin, words, stemmer, known } = self;
         let mut places = Vec::new();
         let mut stream = words.token_stream(text);
         while let Some(token) = stream.next() {
+            if token.text.bytes().next().is_none_or(|first| !begin[usize::from(first)]) {
+                continue;
+            }
             let marks = known.get(&token.text).copied().unwrap_or_else(|| {
                 let marks = plain.contains(token.text.as_str()) || {
                     let mut stem = stemmer.token_stream(&token.text);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use search::fields::{self, Fields};
 use search::index::{Serving, WRITER_BYTES};
 use tantivy::aggregation::AggregationCollector;
@@ -11,20 +11,42 @@ use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::collector::{Count, TopDocs};
 use tantivy::directory::MmapDirectory;
 use tantivy::query::QueryParser;
+use tantivy::tokenizer::{
+    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, TextAnalyzer,
+    TokenizerManager,
+};
 use tantivy::{Index, IndexWriter, Searcher, TantivyDocument};
 
-/// Adds the documents with one thread and the memory that ours has, and commits once.
+/// Adds the documents with one thread and the memory that ours has, commits once, and is ready to be asked.
 pub(super) fn build(folder: &Path, documents: Vec<TantivyDocument>) -> anyhow::Result<Duration> {
     let fields = Fields::new();
-    let builder = Index::builder().schema(fields.schema).tokenizers(fields::analyzers());
+    let builder = Index::builder().schema(fields.schema).tokenizers(analyzers());
     let index = builder.open_or_create(MmapDirectory::open(folder)?)?;
+    let count = documents.len() as u64;
     let begun = Instant::now();
     let mut writer: IndexWriter = index.writer_with_num_threads(1, WRITER_BYTES)?;
     for document in documents {
         writer.add_document(document)?;
     }
     writer.commit()?;
-    Ok(begun.elapsed())
+    let searcher = index.reader()?.searcher();
+    let took = begun.elapsed();
+    ensure!(searcher.num_docs() == count, "the library alone has lost documents");
+    Ok(took)
+}
+
+/// The same words and stems, by what the library brings along.
+fn analyzers() -> TokenizerManager {
+    let words = || {
+        TextAnalyzer::builder(SimpleTokenizer::default())
+            .filter(RemoveLongFilter::limit(fields::WORD_BYTES_MAX))
+            .filter(LowerCaser)
+            .filter(AsciiFoldingFilter)
+    };
+    let analyzers = TokenizerManager::default();
+    analyzers.register(fields::PLAIN, words().build());
+    analyzers.register(fields::STEMMED, words().filter(Stemmer::new(Language::English)).build());
+    analyzers
 }
 
 /// Asks by the library's own query parser and aggregations.
@@ -38,7 +60,7 @@ impl Bare {
     pub(super) fn new(serving: &Serving) -> anyhow::Result<Self> {
         let fields = &serving.fields;
         let places = vec![fields.title, fields.title_stems, fields.label_stems, fields.words, fields.stems];
-        let mut parser = QueryParser::new(fields.schema.clone(), places, fields::analyzers());
+        let mut parser = QueryParser::new(fields.schema.clone(), places, analyzers());
         parser.set_conjunction_by_default();
         for (field, boost) in [(fields.title, 4.0), (fields.title_stems, 2.5), (fields.label_stems, 1.5)] {
             parser.set_field_boost(field, boost);
@@ -49,7 +71,9 @@ impl Bare {
             "categories": {"terms": {"field": fields::CATEGORIES, "size": 50}},
             "prices": {"range": {"field": fields::AMOUNT_MINOR, "ranges": ranges}},
         });
-        Ok(Self { searcher: serving.searcher(), parser, facets: serde_json::from_value(facets)? })
+        // A reader of its own, as the library opens it: what ours has unpacked is of no use to it.
+        let searcher = serving.searcher().index().reader()?.searcher();
+        Ok(Self { searcher, parser, facets: serde_json::from_value(facets)? })
     }
 
     /// The best twenty with what is stored of them, and how many there are; with facets if they are wanted.
