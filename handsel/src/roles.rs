@@ -170,11 +170,9 @@ pub async fn start(
         reactor::start(&process, &mut parts)?;
     }
     let Listeners { api, search, admin: admin_listener } = sockets.into_listeners();
-    if let Some(listener) = search {
-        search::start(&process, listener, &mut parts)?;
-    }
+    let search = search.map(|listener| search::start(&process, listener, &mut parts)).transpose()?;
     if let Some(listener) = api {
-        api::start(&process, listener, &mut parts)?;
+        api::start(&process, listener, search, &mut parts)?;
     }
     let (seen, end) = (readiness.clone(), shutdown.clone());
     parts.attend("admin", async move { Ok(admin::serve(admin_listener, seen, measured, end).await?) });

@@ -4,6 +4,8 @@
 //! `Handsel-Caller: <account or name>;roles=support,finance`. Without the header the caller is anonymous. A bearer
 //! token is accepted and not looked at.
 
+use std::borrow::Cow;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use uuid::Uuid;
@@ -23,7 +25,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6d1f_0d1c_52c4_5f5e_9d0c_8b3b_2b7c_1e4
 /// Who asks, and in which roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    name: String,
+    name: Cow<'static, str>,
     roles: Vec<String>,
 }
 
@@ -31,7 +33,7 @@ impl Caller {
     /// Somebody who did not say who they are.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { name: ANONYMOUS.to_owned(), roles: vec![] }
+        Self { name: Cow::Borrowed(ANONYMOUS), roles: vec![] }
     }
 
     /// The account or name, as it stands in the cause of events.
@@ -74,7 +76,7 @@ impl Caller {
         if roles.len() > ROLES_MAX {
             return Err("it names more than 16 roles");
         }
-        Ok(Self { name, roles })
+        Ok(Self { name: Cow::Owned(name), roles })
     }
 }
 

@@ -163,6 +163,15 @@ pub fn pool_lazy(url: &Secret, settings: &PoolSettings) -> Result<PgPool, Connec
     Ok(pool_options(settings).connect_lazy_with(connect_options(url, settings)?))
 }
 
+/// The same database over a few connections more, whose statements look rows up by their keys: each is planned once for
+/// as long as its connection lives, and never as a walk through a table.
+#[must_use]
+pub fn looking_up(pool: &PgPool, connections_max: u32) -> PgPool {
+    let options = PgConnectOptions::clone(&pool.connect_options());
+    let options = options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]);
+    pool.options().clone().min_connections(0).max_connections(connections_max).connect_lazy_with(options)
+}
+
 /// The options of a single connection, for those who hold one outside of a pool.
 pub fn connect_options(url: &Secret, settings: &PoolSettings) -> Result<PgConnectOptions, ConnectError> {
     let mut options: PgConnectOptions = url.expose().parse().map_err(ConnectError::BadUrl)?;

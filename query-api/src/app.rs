@@ -74,7 +74,8 @@ struct Parts {
 
 impl Api {
     pub(crate) fn new(app: App) -> Self {
-        Self(Arc::new(Parts { app, loads: Loads::default() }))
+        let loads = Loads::new(&app.views);
+        Self(Arc::new(Parts { app, loads }))
     }
 
     pub(crate) fn loads(&self) -> &Loads {

@@ -44,8 +44,8 @@ pub(crate) async fn load(pool: &PgPool, policy: &str, context: Context) -> sqlx:
     }))
 }
 
-/// Moves from one place to the next in each of these stores, if all of them are still there; `false` if somebody else has
-/// moved one.
+/// Moves from one place to the next in each of these stores, if all of them are still there; `false` if somebody else
+/// has moved one.
 pub(crate) async fn advance(
     db: &mut PgConnection,
     policy: &str,

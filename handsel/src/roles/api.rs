@@ -31,10 +31,16 @@ const INBOX_CONNECTIONS_MAX: u32 = 2;
 /// Postgres takes no longer timeout than this, and takes 0 for none.
 const STATEMENT_MS_MAX: u64 = i32::MAX.unsigned_abs() as u64;
 
-/// Serves what the process has roles for, until the end begins; requests under way are answered.
-pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Parts) -> anyhow::Result<()> {
+/// Serves what the process has roles for, until the end begins; requests under way are answered. `search` is what
+/// answers searches in this process.
+pub(super) fn start(
+    process: &Process<'_>,
+    listener: TcpListener,
+    search: Option<Router>,
+    parts: &mut Parts,
+) -> anyhow::Result<()> {
     let products = cache(process)?;
-    let routes = routes(process, &products)?;
+    let routes = routes(process, &products, search)?;
     if process.plan.has(Role::QueryApi) {
         follow(process, products, parts)?;
     }
@@ -83,7 +89,7 @@ fn follow(process: &Process<'_>, products: ProductCache, parts: &mut Parts) -> a
 }
 
 /// The documentation describes what this process answers, so a role alone describes its own part.
-fn routes(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<Router> {
+fn routes(process: &Process<'_>, products: &ProductCache, search: Option<Router>) -> anyhow::Result<Router> {
     let (mut routes, mut described, mut problems) = (Router::new(), Vec::new(), Vec::new());
     if process.plan.has(Role::CommandApi) {
         routes = routes.merge(command_api::router(commands(process)?));
@@ -107,7 +113,7 @@ fn routes(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<Rout
     }
     if process.plan.has(Role::QueryApi) {
         let contexts = &process.spine.contexts;
-        routes = routes.merge(query_api::router_of(contexts, queries(process, products)?));
+        routes = routes.merge(query_api::router_of(contexts, queries(process, products, search)?));
         described.push(query_api::openapi_of(contexts));
         problems.extend(query_api::problems());
     }
@@ -120,12 +126,18 @@ fn routes(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<Rout
 }
 
 /// The views, over connections that stop a statement before the request is given up.
-fn queries(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<query_api::App> {
+fn queries(process: &Process<'_>, products: &ProductCache, search: Option<Router>) -> anyhow::Result<query_api::App> {
     let (instance, http) = (process.instance, &process.plan.http);
     let connections = instance.settings.database.database_connections;
     let settings = PoolSettings {
         statement_timeout: Some(Duration::from_millis((http.request_timeout_ms / 2).clamp(1, STATEMENT_MS_MAX))),
         ..PoolSettings::new("handsel views").connections_max(connections).plan_each_call()
+    };
+    let elsewhere = query_api::SearchRole::at(&process.search_url)?;
+    // Whoever named an address is asked there.
+    let search = match search.filter(|_| process.plan.search.search_url.is_none()) {
+        Some(routes) => elsewhere.here(routes),
+        None => elsewhere,
     };
     Ok(query_api::App {
         views: pool_lazy(&instance.urls.views, &settings)?,
@@ -133,7 +145,7 @@ fn queries(process: &Process<'_>, products: &ProductCache) -> anyhow::Result<que
         progress: process.progress.clone(),
         wait_max: Duration::from_millis(http.token_wait_max_ms),
         products: products.clone(),
-        search: query_api::SearchRole::at(&process.search_url)?,
+        search,
         feed: feed(process),
     })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use axum::serve::ListenerExt as _;
 use platform::http::{EdgeSettings, edge};
 use platform::shutdown::Parts;
@@ -15,8 +16,8 @@ use super::{Process, Role};
 /// The folder of the index below that of all of them.
 const INDEX: &str = "products";
 
-/// Follows the store, and answers on the inner port.
-pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Parts) -> anyhow::Result<()> {
+/// Follows the store, and answers on the inner port. Gives what answers there, for whoever is in this process.
+pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Parts) -> anyhow::Result<Router> {
     let (plan, alone) = (process.plan, process.plan.roles == [Role::Search]);
     let store = process.spine.stores.get(&CONTEXT);
     let config = Config {
@@ -31,6 +32,7 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
     let routes = search::server::router(Served::new(slot, process.progress.clone()));
     let timeout = Duration::from_millis(plan.http.request_timeout_ms);
     let routes = edge(routes, EdgeSettings { timeout, body_bytes_max: plan.http.body_bytes_max });
+    let here = routes.clone();
     // Small answers must not wait for an acknowledgement.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -45,5 +47,5 @@ pub(super) fn start(process: &Process<'_>, listener: TcpListener, parts: &mut Pa
         // The query API of this process drains first, and asks until then.
         parts.attend("search-http", async move { Ok(axum::serve(listener, routes).await?) });
     }
-    Ok(())
+    Ok(here)
 }

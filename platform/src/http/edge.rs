@@ -1,7 +1,9 @@
 //! The one layer around all routes: names and traces each request, bounds it in time, catches panics, and measures.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +13,8 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use tracing::{Instrument as _, Span, info_span};
 
 use super::context;
@@ -62,7 +66,7 @@ async fn answer(settings: EdgeSettings, durations: Arc<Durations>, mut request: 
     request.extensions_mut().insert(BodyBytesMax(settings.body_bytes_max));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let outcome = context::within(known.clone(), async {
-        match tokio::time::timeout(settings.timeout, work).await {
+        match in_time(settings.timeout, work).await {
             Ok(Ok(response)) => response,
             // The hook for panics has logged message and place already.
             Ok(Err(_)) => Problem::hidden().into_response(),
@@ -75,6 +79,15 @@ async fn answer(settings: EdgeSettings, durations: Arc<Durations>, mut request: 
     }
     durations.record(&known, response.status(), begun.elapsed());
     response
+}
+
+/// Most of what lies in memory is answered at once; only for what is not a timer is set.
+async fn in_time<F: Future>(limit: Duration, work: F) -> Result<F::Output, Elapsed> {
+    let mut work = pin!(work);
+    match futures::poll!(work.as_mut()) {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => timeout(limit, work).await,
+    }
 }
 
 /// Where nobody sees a span, none is made for each request: log lines name the request by themselves.

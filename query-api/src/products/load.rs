@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
 use event_schemas::ids::ProductId;
+use platform::postgres::looking_up;
 use platform::problem::Problem;
+use sqlx::PgPool;
 use sqlx::types::Json;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -24,8 +26,10 @@ const STATEMENTS_MAX: usize = 4;
 const MANY: usize = 32;
 
 /// Who waits for which product.
-#[derive(Default)]
-pub(crate) struct Loads(Mutex<State>);
+pub(crate) struct Loads {
+    pool: PgPool,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -89,6 +93,12 @@ impl Drop for Running<'_> {
 }
 
 impl Loads {
+    /// Of this database.
+    pub(crate) fn new(views: &PgPool) -> Self {
+        let connections_max = u32::try_from(STATEMENTS_MAX).unwrap_or(u32::MAX);
+        Self { pool: looking_up(views, connections_max), state: Mutex::default() }
+    }
+
     /// Whether somebody must begin to work for it.
     fn ask(&self, wanted: Wanted) -> bool {
         let mut state = self.state();
@@ -106,7 +116,7 @@ impl Loads {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,7 +132,7 @@ async fn rows(api: &Api, products: &[Uuid]) -> sqlx::Result<Found> {
              from read.products where product = any($1)"#,
         products,
     )
-    .fetch_all(&api.views)
+    .fetch_all(&api.loads().pool)
     .await?;
     rows.into_iter().map(|row| Ok((row.product, (known(row)?, None)))).collect()
 }
@@ -152,7 +162,7 @@ async fn placed_rows(api: &Api, products: &[Uuid]) -> sqlx::Result<Found> {
         products,
         CONTEXT,
     )
-    .fetch_all(&api.views)
+    .fetch_all(&api.loads().pool)
     .await?;
     let placed = rows.into_iter().map(|row| {
         let generations = row.audit.zip(row.products);

@@ -1,8 +1,12 @@
-//! Asks the role `search` over its inner port.
+//! Asks the role `search`: over its inner port, or without one where it is in the same process.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use bytes::Bytes;
 use envelope::{History, Position};
 use event_schemas::Context;
 use platform::http::context;
@@ -12,12 +16,15 @@ use platform::traceparent::TraceParent;
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tower::Service as _;
 use uuid::Uuid;
 
 use crate::fresh::late;
 
 /// How long a connection to the role may take.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
+/// A page of products with its facets is far shorter.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long an answer may take, beside what is waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 const RETRY_AFTER_S: u32 = 1;
@@ -31,6 +38,8 @@ const HISTORIES_MAX: usize = 8;
 pub struct SearchRole {
     url: String,
     http: reqwest::Client,
+    /// What stands behind the port, if that is in this process: then no socket lies between.
+    here: Option<Router>,
 }
 
 /// A question as the role takes it.
@@ -71,7 +80,13 @@ impl SearchRole {
             .no_proxy()
             .tcp_nodelay(true)
             .build()?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), http })
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), http, here: None })
+    }
+
+    /// The same role, whose routes are in this process.
+    #[must_use]
+    pub fn here(self, routes: Router) -> Self {
+        Self { here: Some(routes), ..self }
     }
 
     /// Asks, and lets the role wait until its answer contains what a token tells of.
@@ -89,16 +104,34 @@ impl SearchRole {
             let trace = TraceParent::current().unwrap_or(of.trace).to_string();
             request = request.header(context::REQUEST_ID, of.id.as_str()).header("traceparent", trace);
         }
-        let response = request.timeout(wait_max + ANSWER_MAX).send().await.map_err(|error| away(&error))?;
-        match response.status() {
-            StatusCode::OK => response.json().await.map_err(|error| away(&error)),
+        let request = request.timeout(wait_max + ANSWER_MAX).build().map_err(|error| away(&error))?;
+        let (status, body) = match &self.here {
+            Some(routes) => beside(routes.clone(), request).await?,
+            None => over_there(&self.http, request).await.map_err(|error| away(&error))?,
+        };
+        match status {
+            StatusCode::OK => serde_json::from_slice(&body).map_err(|error| Problem::internal(&error)),
             StatusCode::SERVICE_UNAVAILABLE => {
-                let refused = response.json::<Refused>().await.map_err(|error| away(&error))?;
+                let refused: Refused = serde_json::from_slice(&body).map_err(|error| Problem::internal(&error))?;
                 Err(if refused.refused == "late" { late("search") } else { building() })
             }
             status => Err(Problem::internal(&format!("the role `search` answered {status}"))),
         }
     }
+}
+
+async fn over_there(http: &reqwest::Client, request: reqwest::Request) -> reqwest::Result<(StatusCode, Bytes)> {
+    let response = http.execute(request).await?;
+    Ok((response.status(), response.bytes().await?))
+}
+
+/// The same request, handed over. The routes bound it in time themselves.
+async fn beside(mut routes: Router, request: reqwest::Request) -> Result<(StatusCode, Bytes), Problem> {
+    let request = Request::try_from(request).map_err(|error| away(&error))?.map(|_| Body::empty());
+    let Ok(response) = routes.call(request).await;
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|error| Problem::internal(&error))?;
+    Ok((head.status, body))
 }
 
 /// The newest position of each history that a token names, as the role takes it.

@@ -91,7 +91,7 @@ async fn of_a_hundred_thousand_writers_at_two_processes_none_reads_what_is_older
         assert_eq!(stale.iter().sum::<u64>(), 0, "stale reads, by writer: {stale:?}");
     });
     let hits = shared.hits.load(Ordering::Relaxed);
-    assert!(hits > PAIRS / 20, "what is shared was raced: {hits}");
+    assert!(hits > PAIRS / 100, "what is shared was raced: {hits}");
 }
 
 /// A Redis that is emptied now and then, and restarts with what it had a while ago.
