@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -63,7 +64,9 @@ async fn answer(settings: EdgeSettings, durations: Arc<Durations>, mut request: 
         ..context::Request::read(request.headers(), request.uri().path())
     });
     let span = span(&known);
-    request.extensions_mut().insert(BodyBytesMax(settings.body_bytes_max));
+    if !request.body().is_end_stream() {
+        request.extensions_mut().insert(BodyBytesMax(settings.body_bytes_max));
+    }
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let outcome = context::within(known.clone(), async {
         match in_time(settings.timeout, work).await {
@@ -74,10 +77,11 @@ async fn answer(settings: EdgeSettings, durations: Arc<Durations>, mut request: 
         }
     });
     let mut response = outcome.await;
-    if let Ok(id) = HeaderValue::try_from(known.id.as_str()) {
+    durations.record(&known, response.status(), begun.elapsed());
+    let id = Arc::try_unwrap(known).map_or_else(|shared| shared.id.clone(), |known| known.id);
+    if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::from(id)) {
         response.headers_mut().insert(context::REQUEST_ID, id);
     }
-    durations.record(&known, response.status(), begun.elapsed());
     response
 }
 
