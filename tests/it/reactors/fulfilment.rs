@@ -210,3 +210,23 @@ async fn a_deadline_that_passed_while_nobody_ran_fires_after_what_makes_it_needl
     world.ask(late, OrderCommand::Cancel { reason: CancellationReason::ByCustomer }).await;
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivered_order_completes_by_itself_when_its_time_has_come() {
+    let world = World::new().await;
+    let gift = world.sells(10).await;
+    let running = world.run();
+    let order = world.place(gift, 1).await;
+    world.until_stage(order, Stage::Confirmed).await;
+    let shipment = event_schemas::ids::ShipmentId::new();
+    let shipping = domain::orders::Shipping { shipment, lines: vec![], tracking: None };
+    world.ask(order, OrderCommand::Ship(Box::new(shipping))).await;
+    world.ask(order, OrderCommand::Deliver { at: platform::clock::now() }).await;
+    let timers = "react.timers where name = 'completion'";
+    world.until_count(timers, 1).await;
+    assert_eq!(world.stage(order).await, Some(Stage::Delivered), "not before its time");
+    sqlx::raw_sql("update react.timers set due = now() where name = 'completion'").execute(&world.views).await.unwrap();
+    world.until_stage(order, Stage::Completed).await;
+    world.until_count(timers, 0).await;
+    running.stop().await;
+}
