@@ -55,6 +55,11 @@ impl Mails {
         Self { mailer, orders, under_way, busy, came: None, look_at: Instant::now(), parked: 0 }
     }
 
+    /// How many more may be under way.
+    fn free(&self) -> usize {
+        UNDER_WAY_MAX.saturating_sub(self.busy.len())
+    }
+
     fn ended(&mut self, ended: Result<(Id, Came), JoinError>) {
         let (id, came) = ended.unwrap_or_else(|error| {
             tracing::error!(%error, "Handing over a mail panicked");
@@ -80,11 +85,12 @@ impl Effects for Mails {
     }
 
     fn look_at(&self) -> Instant {
-        self.look_at
+        // Whatever is due waits for an answer then, and that is heard of.
+        if self.free() == 0 { Instant::now() + LOOK_EVERY } else { self.look_at }
     }
 
     async fn begin(&mut self, pool: &PgPool, policy: &str, term: Term) -> Result<(), Stopped> {
-        let free = UNDER_WAY_MAX.saturating_sub(self.busy.len());
+        let free = self.free();
         if free == 0 || Instant::now() < self.look_at {
             return Ok(());
         }

@@ -144,7 +144,8 @@ impl Effects for Calls {
     }
 
     fn look_at(&self) -> Instant {
-        self.look_at
+        // Whatever is due waits for an answer then, and that is heard of.
+        if self.free() == 0 { Instant::now() + LOOK_EVERY } else { self.look_at }
     }
 
     /// Asks the provider for what is due. What is to be performed is stored as begun before: after a crash, nobody then
